@@ -1,0 +1,1 @@
+"""The Admin and Status APIs, over plain values only."""

@@ -1,0 +1,35 @@
+"""A problem: something wrong in a configuration file, as a value.
+
+Mistakes of a person are collected and returned, never raised; an exception inside ``config/`` means a bug of ours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One finding. Lines and columns count from 1; ``end_*`` point just behind the offending text.
+
+    ``path`` is the place in the document (``services[0].routes[1].paths[0]``), ``entity`` the same as a person
+    would say it (``service "users" > route "get"``), ``code`` a stable identifier, ``severity`` ``error`` or
+    ``warning``. ``field`` is Kong's own error path (1-based, relative to the entity) for Admin API answers.
+    """
+
+    file: str
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+    severity: str
+    code: str
+    path: str
+    entity: str
+    message: str
+    suggestion: str | None = None
+
+    def headline(self) -> str:
+        """Return the one line that editors can jump to."""
+        place = f"{self.path}: " if self.path else ""
+        return f"{self.file}:{self.line}:{self.column}: {self.severity}[{self.code}] {place}{self.message}"

@@ -1,0 +1,1 @@
+"""The bundled plugins: one file each. A plugin exists when its module and its schema exist."""

@@ -1,0 +1,1 @@
+"""The hot path: moves bytes between clients and targets."""

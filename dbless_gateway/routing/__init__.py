@@ -1,0 +1,1 @@
+"""Which route matches a request."""

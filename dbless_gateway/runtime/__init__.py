@@ -1,0 +1,1 @@
+"""What outlives a snapshot: everything that a worker has learned."""

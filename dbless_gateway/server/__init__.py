@@ -1,0 +1,1 @@
+"""Processes: who listens, who reloads, who restarts."""

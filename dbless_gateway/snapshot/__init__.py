@@ -1,0 +1,1 @@
+"""Entities compiled into what the hot path reads; immutable."""
