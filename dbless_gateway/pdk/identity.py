@@ -1,0 +1,32 @@
+"""Consumers and credentials of one configuration, indexed for the plugins that ask who a client is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from dbless_gateway.config.entities import Consumer, Credential
+
+
+class Identities:
+    """Look-ups over the consumers and credentials of one snapshot; immutable after construction."""
+
+    __slots__ = ("_by_id", "_by_username", "_credentials")
+
+    def __init__(self, consumers: Iterable[Consumer], credentials: Iterable[Credential]) -> None:
+        self._by_id = {consumer.id: consumer for consumer in consumers}
+        self._by_username = {c.username: c for c in self._by_id.values() if c.username is not None}
+        self._credentials: dict[str, list[Credential]] = {}
+        for credential in credentials:
+            self._credentials.setdefault(credential.kind, []).append(credential)
+
+    def consumer(self, consumer_id: str) -> Consumer | None:
+        """Return the consumer of that id."""
+        return self._by_id.get(consumer_id)
+
+    def consumer_by_id_or_username(self, key: str) -> Consumer | None:
+        """Return the consumer of that id, else of that username (as ``anonymous`` fields mean it)."""
+        return self._by_id.get(key) or self._by_username.get(key)
+
+    def credentials(self, kind: str) -> list[Credential]:
+        """Return all credentials of a kind, e.g. ``keyauth_credentials``."""
+        return self._credentials.get(kind, [])

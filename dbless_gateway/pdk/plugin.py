@@ -1,0 +1,98 @@
+"""The life of a plugin.
+
+A plugin is a module with four names:
+
+``NAME``      as in kong.yaml.
+``PRIORITY``  higher runs first, in every phase; equal priority: the name that sorts later runs first.
+``Config``    a frozen dataclass with the fields of ``schemas/plugins/<name>.json``, typed, without defaults.
+``Handler``   a class; one instance per configured plugin, made when a configuration is compiled.
+
+``Handler(config, env)`` precomputes everything and has no side effects: it also runs under ``validate``, where there
+is no loop and no network. It may raise ``ConfigError(field, message)``. A phase exists because the method exists:
+
+``rewrite(ctx)``              before routing; global instances only. Returns None, Reply or an awaitable of these.
+``access(ctx)``               may answer (Reply), go on (None) or wait (an awaitable of either).
+``header_filter(ctx)``        the response's head is known; change ``ctx.response``. Never waits.
+``body_filter(ctx, chunk, last)``  returns the bytes to send instead, or None for "unchanged". Never waits.
+``log(ctx)``                  after the response was sent. Never waits; queues do.
+
+``needs_request_body = True`` on a handler makes the gateway buffer the request's body before access.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from dbless_gateway.pdk.identity import Identities
+
+
+class ConfigError(Exception):
+    """A plugin's configuration is wrong in a way that only the plugin can judge.
+
+    ``field`` is relative to ``config`` (``"redis.host"``; empty for the whole); ``compile`` makes a problem of it.
+    """
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+        self.message = message
+
+
+class Counters(Protocol):
+    """Counters in windows, shared by all workers of the node, surviving reloads."""
+
+    def increment(self, key: str, amount: int, limit: int | None, expires_at: float) -> int:
+        """Add ``amount`` unless the count has reached ``limit`` already; return the count *before*.
+
+        Exact over all workers of a node. ``expires_at`` is wall-clock seconds.
+        """
+
+    def read(self, key: str) -> int:
+        """Return the count, 0 when there is none."""
+
+
+class Cache(Protocol):
+    """Byte strings with a time to live, shared by all workers of the node, bounded in size."""
+
+    def get(self, key: bytes) -> bytes | None: ...
+    def put(self, key: bytes, value: bytes, ttl_s: float) -> bool: ...
+    def delete(self, key: bytes) -> bool: ...
+    def clear(self) -> None: ...
+
+
+class Queue(Protocol):
+    """A bounded queue with batching and retries in the background."""
+
+    def put(self, entry: Any) -> None: ...
+
+
+class Host(Protocol):
+    """What the gateway lends to all plugins."""
+
+    node_id: str
+    version: str
+    counters: Counters
+    cache: Cache
+
+    def now(self) -> float:
+        """Return wall-clock seconds."""
+
+    def queue(self, name: str, parameters: dict[str, Any], send: Callable[[Sequence[Any]], Awaitable[None]]) -> Queue:
+        """Return the queue of that name, made on first use; the newest parameters and ``send`` apply."""
+
+
+@dataclass(frozen=True, slots=True)
+class PluginEnv:
+    """What a handler is given besides its config."""
+
+    plugin_id: str
+    instance_name: str | None
+    service_id: str | None
+    route_id: str | None
+    consumer_id: str | None
+    identities: Identities
+    host: Host
+    log: logging.Logger
