@@ -1,8 +1,8 @@
 """dbless-gateway demo: the gateway on a configuration, together with two small targets to send requests to.
 
 The targets are plain HTTP servers on the loopback interface, in threads of this process, so that Ctrl-C ends
-everything at once. They answer JSON that tells which of them answered and what it was asked. This module knows
-the addresses in ``kong.yaml.example`` and nothing about how a gateway starts: it calls the start command.
+everything at once. They answer JSON that tells which of them answered, and what it was asked. This module
+knows the addresses in ``kong.yaml.example`` and nothing about how a gateway starts: it calls the start command.
 """
 
 from __future__ import annotations
