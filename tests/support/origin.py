@@ -1,9 +1,9 @@
 """A target whose every byte is under a test's control.
 
 An ``Origin`` listens on a free loopback port and runs its *script* once per request, in a thread per
-connection. A script gets the connection and does what it likes with it: read the request, answer fast, slowly,
-wrongly or not at all. What arrived is kept in ``requests``, in order of arrival. An exception in a script, other
-than the peer's going away, is raised when the origin is closed.
+connection. A script gets the connection and does what it likes with it: read the request, answer fast,
+slowly, wrongly or not at all. What arrived is kept in ``requests``, in order of arrival. An exception in a
+script, other than the peer's going away, is raised when the origin is closed.
 """
 
 from __future__ import annotations

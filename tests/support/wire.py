@@ -1,8 +1,8 @@
 """HTTP/1.1 on a blocking socket, byte for byte: what both ends of a test use to see exactly what was sent.
 
-This reader is deliberately strict and knows nothing of the gateway: a message that is framed in an unexpected
-way must fail a test, not be understood kindly. Every wait has the socket's timeout, so a hang is an error with a
-place.
+This reader is deliberately strict and knows nothing of the gateway: a message that is framed in an
+unexpected way must fail a test, not be understood kindly. Every wait has the socket's timeout, so a hang is
+an error with a place.
 """
 
 from __future__ import annotations
