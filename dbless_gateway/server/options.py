@@ -1,0 +1,162 @@
+"""From the table's values to what the processes are given: ``ServerSettings`` with ``ProxyOptions`` inside.
+
+Rules that need more than one setting live here: listeners that cannot be served yet, the source of the
+configuration, a body limit that can be written twice. Pure: nothing is bound, opened or started.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dbless_gateway.proxy.options import ProxyOptions
+from dbless_gateway.server import setting_types as types
+from dbless_gateway.server.cpus import auto_workers
+from dbless_gateway.server.listen import Listen
+from dbless_gateway.server.settings import BY_NAME, Values, read_settings
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """How the processes run; read once at start."""
+
+    files: tuple[str, ...]  # configuration files and folders, in order; "-" is standard input
+    inline: str | None  # the configuration itself, when there are no files
+    proxy_listens: tuple[Listen, ...]
+    admin_listens: tuple[Listen, ...]
+    status_listens: tuple[Listen, ...]
+    workers: int
+    log_level: str
+    watch: bool
+    drain_timeout_s: float
+    drain_delay_s: float
+    cache_size_bytes: int
+    node_id: str
+    dns: Mapping[str, Any]  # the dns_* settings, by name
+    proxy: ProxyOptions
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsResult:
+    """The settings, or the errors because of which there are none; warnings in both cases."""
+
+    settings: ServerSettings | None
+    warnings: tuple[str, ...]
+    notices: tuple[str, ...]
+    errors: tuple[str, ...]
+
+
+def make_settings(
+    flags: Mapping[str, str], files: Sequence[str], environ: Mapping[str, str]
+) -> SettingsResult:
+    """Read flags and environment into the settings of a gateway."""
+    values = read_settings(flags, environ)
+    if values.errors:
+        return SettingsResult(None, values.warnings, (), values.errors)
+    errors: list[str] = []
+    notices: list[str] = []
+    warnings = list(values.warnings)
+    settings = _assemble(values, files, errors, warnings, notices)
+    return SettingsResult(None if errors else settings, tuple(warnings), tuple(notices), tuple(errors))
+
+
+def _assemble(
+    values: Values, files: Sequence[str], errors: list[str], warnings: list[str], notices: list[str]
+) -> ServerSettings:
+    inline = values["declarative_config_string"] or None
+    chosen = tuple(files) or tuple(filter(None, [values["declarative_config"]]))
+    if not chosen and inline is None:
+        errors.append("no configuration is given: name the file with -c, or with KONG_DECLARATIVE_CONFIG")
+    return ServerSettings(
+        files=chosen,
+        inline=None if chosen else inline,
+        proxy_listens=_served(values, "proxy_listen", warnings, notices),
+        admin_listens=_served(values, "admin_listen", warnings, notices),
+        status_listens=_served(values, "status_listen", warnings, notices),
+        workers=values["nginx_worker_processes"] or auto_workers(),
+        log_level=values["log_level"],
+        watch=values["watch"] and bool(chosen),
+        drain_timeout_s=values["drain_timeout"],
+        drain_delay_s=values["drain_delay"],
+        cache_size_bytes=values["mem_cache_size"],
+        node_id=_node_id(values["node_id"], errors),
+        dns={name: values[name] for name in BY_NAME if name.startswith("dns_")},
+        proxy=_proxy_options(values, errors),
+    )
+
+
+def _served(values: Values, name: str, warnings: list[str], notices: list[str]) -> tuple[Listen, ...]:
+    # TLS listeners are not served yet. The default has one, and a user who set nothing must not be scolded
+    # for it.
+    listens: tuple[Listen, ...] = values[name]
+    for listen in listens:
+        if listen.ssl:
+            said = warnings if name in values.given else notices
+            said.append(f"{name} {listen} is skipped: listeners with ssl are not supported yet")
+    return tuple(listen for listen in listens if not listen.ssl)
+
+
+def _node_id(given: str, errors: list[str]) -> str:
+    if not given:
+        return str(uuid.uuid4())
+    try:
+        return str(uuid.UUID(given))
+    except ValueError:
+        errors.append("node_id must be a valid UUID")
+        return ""
+
+
+def _proxy_options(values: Values, errors: list[str]) -> ProxyOptions:
+    headers: frozenset[str] = values["headers"]
+    networks, trust_unix = values["trusted_ips"]
+    buffer_count, buffer_bytes = values["nginx_http_large_client_header_buffers"]
+    charset: str = values["nginx_http_charset"]
+    access_log: str = values["proxy_access_log"]
+    return ProxyOptions(
+        server_tokens=bool(headers & {"server_tokens", "server", "via"}),
+        latency_tokens=bool(
+            headers
+            & {"latency_tokens", "x-kong-proxy-latency", "x-kong-response-latency", "x-kong-upstream-latency"}
+        ),
+        request_id_downstream="x-kong-request-id" in headers,
+        request_id_upstream=bool(values["headers_upstream"]),
+        upstream_status="x-kong-upstream-status" in headers,
+        trusted_ips=networks,
+        trust_unix=trust_unix,
+        real_ip_header=values["real_ip_header"],
+        real_ip_recursive=values["real_ip_recursive"],
+        port_maps=values["port_maps"],
+        router_flavor=values["router_flavor"],
+        error_default_type=values["error_default_type"],
+        allow_debug_header=values["allow_debug_header"],
+        charset=None if charset in ("", "off") else charset,
+        client_max_body_size=_max_body_size(values, errors),
+        client_body_buffer_size=values["nginx_http_client_body_buffer_size"],
+        max_header_bytes=buffer_count * buffer_bytes,
+        max_request_line_bytes=buffer_bytes,
+        client_header_timeout=values["nginx_http_client_header_timeout"],
+        client_body_timeout=values["nginx_http_client_body_timeout"],
+        send_timeout=values["nginx_http_send_timeout"],
+        keepalive_timeout=values["nginx_http_keepalive_timeout"],
+        keepalive_requests=values["nginx_http_keepalive_requests"],
+        upstream_keepalive_pool_size=values["upstream_keepalive_pool_size"],
+        upstream_keepalive_max_requests=values["upstream_keepalive_max_requests"],
+        upstream_keepalive_idle_timeout=values["upstream_keepalive_idle_timeout"],
+        # Kong's value may name a log format behind the path; there is one format here.
+        access_log=None if access_log in ("", "off") else access_log.split()[0],
+    )
+
+
+def _max_body_size(values: Values, errors: list[str]) -> int:
+    name = "nginx_proxy_client_max_body_size"
+    override: str = values[name]
+    if not override:
+        size: int = values["nginx_http_client_max_body_size"]
+        return size
+    try:
+        return types.size_bytes(name, override)
+    except types.SettingError as error:
+        errors.append(str(error))
+        return 0

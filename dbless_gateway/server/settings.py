@@ -1,0 +1,261 @@
+"""The one table of process settings: name, type, default, help, flag.
+
+Variables (``KONG_<NAME>``), command-line flags and the reference documentation are derived from it. It knows
+texts and values only; what the values mean together is ``options.py``'s. Flags win over the environment,
+which wins over the defaults. Everything wrong is collected, not only the first mistake.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dbless_gateway.server import setting_types as types
+from dbless_gateway.server.inert_settings import asks_for_nothing, is_known_but_unsupported
+from dbless_gateway.server.listen import addresses
+
+VARIABLE_PREFIX = "KONG_"
+
+LOG_LEVELS = ("debug", "info", "notice", "warn", "error", "crit", "alert", "emerg")
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting. ``default`` is text, read like a user's: so the table can be printed as it is."""
+
+    name: str
+    read: types.Reader
+    default: str
+    help: str
+    flag: str | None = None
+    ours: bool = False  # Kong has no such setting
+
+    @property
+    def variable(self) -> str:
+        """The environment variable."""
+        return VARIABLE_PREFIX + self.name.upper()
+
+
+_HEADER_TOKENS = types.tokens(
+    "server_tokens",
+    "latency_tokens",
+    "Server",
+    "Via",
+    "X-Kong-Proxy-Latency",
+    "X-Kong-Response-Latency",
+    "X-Kong-Admin-Latency",
+    "X-Kong-Upstream-Latency",
+    "X-Kong-Upstream-Status",
+    "X-Kong-Request-Id",
+)
+_ERROR_TYPES = types.one_of("application/json", "application/xml", "text/html", "text/plain")
+_FLAVORS = types.one_of("traditional", "traditional_compatible", "expressions")
+_COUNT = types.integer(0)
+
+
+SETTINGS: tuple[Setting, ...] = (
+    # Where it listens.
+    Setting(
+        "proxy_listen",
+        addresses,
+        "0.0.0.0:8000 reuseport backlog=16384, 0.0.0.0:8443 http2 ssl reuseport backlog=16384",
+        "Addresses that take clients' requests.",
+        "--proxy-listen",
+    ),
+    Setting(
+        "admin_listen",
+        addresses,
+        "127.0.0.1:8001 reuseport backlog=16384, 127.0.0.1:8444 http2 ssl reuseport backlog=16384",
+        "Addresses of the Admin API, or off.",
+        "--admin-listen",
+    ),
+    Setting(
+        "status_listen",
+        addresses,
+        "127.0.0.1:8007 reuseport backlog=16384",
+        "Addresses of the Status API (readiness), or off.",
+        "--status-listen",
+    ),
+    Setting("port_maps", types.port_maps, "", "Outside ports of listening ports, as 80:8000."),
+    # What it serves.
+    Setting("database", types.one_of("off"), "off", "There is no database: only off."),
+    Setting("declarative_config", types.text, "", "The configuration file, when no -c is given."),
+    Setting("declarative_config_string", types.text, "", "The configuration itself, when no file is given."),
+    Setting(
+        "watch", types.boolean, "on", "Reload when the configuration's files change.", "--watch", ours=True
+    ),
+    Setting("router_flavor", _FLAVORS, "traditional_compatible", "How routes are matched."),
+    Setting("node_id", types.text, "", "A UUID that names this node; made up at each start when empty."),
+    # How it runs.
+    Setting(
+        "nginx_worker_processes",
+        types.workers,
+        "auto",
+        "Worker processes: a number, or auto: the processors it may use.",
+        "--workers",
+    ),
+    Setting(
+        "log_level", types.one_of(*LOG_LEVELS), "notice", "The least severity that is logged.", "--log-level"
+    ),
+    Setting("proxy_access_log", types.text, "off", "File of the access log, or off."),
+    Setting("mem_cache_size", types.size_bytes, "128m", "Shared memory for cached responses."),
+    Setting(
+        "drain_timeout",
+        types.seconds,
+        "10s",
+        "At SIGTERM: how long requests in flight may still take.",
+        "--drain-timeout",
+        ours=True,
+    ),
+    Setting(
+        "drain_delay",
+        types.seconds,
+        "0s",
+        "At SIGTERM: how long to go on serving, not ready, before it stops accepting.",
+        "--drain-delay",
+        ours=True,
+    ),
+    # What clients see.
+    Setting(
+        "headers",
+        _HEADER_TOKENS,
+        "server_tokens, latency_tokens, X-Kong-Request-Id",
+        "Headers that the gateway adds to responses, or off.",
+    ),
+    Setting(
+        "headers_upstream",
+        types.tokens("X-Kong-Request-Id"),
+        "X-Kong-Request-Id",
+        "Headers that the gateway adds to requests, or off.",
+    ),
+    Setting(
+        "error_default_type",
+        _ERROR_TYPES,
+        "text/plain",
+        "Content type of errors when the client accepts anything.",
+    ),
+    Setting("allow_debug_header", types.boolean, "off", "Answer the Kong-Debug request header."),
+    Setting(
+        "nginx_http_charset", types.text, "UTF-8", "Charset added to text responses without one, or off."
+    ),
+    # Who the client is.
+    Setting("trusted_ips", types.networks, "", "Peers whose X-Forwarded-* headers are believed."),
+    Setting(
+        "real_ip_header",
+        types.text,
+        "X-Real-IP",
+        "Header that holds the client's address when the peer is trusted.",
+    ),
+    Setting("real_ip_recursive", types.boolean, "off", "Skip trusted addresses in that header."),
+    # Limits on clients.
+    Setting(
+        "nginx_http_client_max_body_size", types.size_bytes, "0", "Largest request body; 0 is unlimited."
+    ),
+    Setting("nginx_proxy_client_max_body_size", types.text, "", "The same; wins when both are set."),
+    Setting(
+        "nginx_http_client_body_buffer_size",
+        types.size_bytes,
+        "64k",
+        "Largest request body that plugins see.",
+    ),
+    Setting(
+        "nginx_http_large_client_header_buffers",
+        types.buffers,
+        "4 8k",
+        "Request head: number of buffers and size; one holds the request line.",
+    ),
+    Setting("nginx_http_client_header_timeout", types.seconds, "60s", "How long a request head may take."),
+    Setting("nginx_http_client_body_timeout", types.seconds, "60s", "How long a request body may pause."),
+    Setting("nginx_http_send_timeout", types.seconds, "60s", "How long a client may not read."),
+    Setting(
+        "nginx_http_keepalive_timeout", types.seconds, "75s", "How long an idle client connection is kept."
+    ),
+    Setting("nginx_http_keepalive_requests", _COUNT, "10000", "Requests on one client connection."),
+    # Connections to targets.
+    Setting(
+        "upstream_keepalive_pool_size", _COUNT, "512", "Idle connections kept to one target; 0 keeps none."
+    ),
+    Setting(
+        "upstream_keepalive_max_requests",
+        _COUNT,
+        "10000",
+        "Requests on one target connection; 0 is unlimited.",
+    ),
+    Setting(
+        "upstream_keepalive_idle_timeout",
+        types.seconds,
+        "60s",
+        "How long an idle target connection is kept; 0 is forever.",
+    ),
+    # Names.
+    Setting(
+        "dns_resolver", types.words, "", "Name servers, as ip or ip:port; those of resolv.conf when empty."
+    ),
+    Setting("dns_hostsfile", types.text, "/etc/hosts", "The hosts file."),
+    Setting(
+        "dns_order", types.words, "LAST, SRV, A, CNAME", "Record types in the order in which they are asked."
+    ),
+    Setting("dns_valid_ttl", types.optional_seconds, "", "Time to keep answers whatever their TTL says."),
+    Setting("dns_stale_ttl", types.seconds, "3600", "How long an expired answer may still be used."),
+    Setting("dns_not_found_ttl", types.seconds, "30", 'How long "no such name" is believed.'),
+    Setting("dns_error_ttl", types.seconds, "1", "How long other errors are kept."),
+    Setting("dns_cache_size", types.integer(1), "10000", "Answers kept."),
+    Setting("dns_no_sync", types.boolean, "off", "Do not share one question among its askers."),
+)
+
+
+BY_NAME: Mapping[str, Setting] = {setting.name: setting for setting in SETTINGS}
+
+FLAGGED: tuple[Setting, ...] = tuple(setting for setting in SETTINGS if setting.flag is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """The values of all settings, and what is to be said about them."""
+
+    values: Mapping[str, Any]
+    given: frozenset[str]  # names that a flag or a variable set
+    warnings: tuple[str, ...]
+    errors: tuple[str, ...]
+
+    def __getitem__(self, name: str) -> Any:
+        return self.values[name]
+
+
+def read_settings(flags: Mapping[str, str], environ: Mapping[str, str]) -> Values:
+    """Read every setting: ``flags`` by setting name, then the environment, then the defaults."""
+    texts, warnings = _texts_of(environ)
+    texts.update(flags)
+    values: dict[str, Any] = {}
+    errors: list[str] = []
+    for setting in SETTINGS:
+        value_text = texts.get(setting.name, setting.default).strip()
+        try:
+            values[setting.name] = setting.read(setting.name, value_text)
+        except types.SettingError as error:
+            errors.append(str(error))
+    return Values(values, frozenset(texts), tuple(warnings), tuple(errors))
+
+
+def _texts_of(environ: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    texts: dict[str, str] = {}
+    warnings: list[str] = []
+    for variable in sorted(environ):
+        if not variable.startswith(VARIABLE_PREFIX) or variable == VARIABLE_PREFIX:
+            continue
+        name = variable.removeprefix(VARIABLE_PREFIX).lower()
+        if name in BY_NAME:
+            texts[name] = environ[variable]
+        elif not asks_for_nothing(name, environ[variable].strip()):
+            warnings.append(_warning(variable, name))
+    return texts, warnings
+
+
+def _warning(variable: str, name: str) -> str:
+    if is_known_but_unsupported(name):
+        return f"{variable} is not supported and has no effect"
+    close = difflib.get_close_matches(name, BY_NAME, n=1, cutoff=0.8)
+    hint = f"; did you mean {BY_NAME[close[0]].variable}?" if close else ""
+    return f"{variable} is not a known setting and has no effect{hint}"
