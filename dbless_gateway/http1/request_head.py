@@ -1,0 +1,296 @@
+"""The head of a request: judged, then taken apart in one pass.
+
+``httptools`` (llhttp, strict) judges; it is fed the head alone and has no callbacks, which is its fastest form. One
+regular expression then splits the head at the lines that the gateway itself must understand or replace; all others
+stay together as they were received and go on to the target as slices.
+
+Judge and scan must agree: whatever they see differently (two Hosts, a request line of four parts) is refused here.
+What is refused and why follows RFC 9112; the statuses are those of Kong (nginx).
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Final
+
+import httptools
+
+from dbless_gateway.http1.bodies import BodyReader, ChunkedBody, LengthBody
+from dbless_gateway.http1.headers import FOLD, Headers
+
+# The names that end up in ``RequestHead.special``: hop-by-hop and framing fields, fields that the gateway rewrites, and
+# fields that authentication owns. All others are "plain".
+_SPECIAL_NAMES = (
+    rb"c(?:onnection|ontent-length)|expect|host|keep-alive|proxy(?:-connection)?|t(?:e|ransfer-encoding|railer)"
+    rb"|upgrade|via|x-(?:forwarded-(?:for|proto|host|port|path|prefix)|real-ip|kong-request-id"
+    rb"|consumer-(?:id|custom-id|username)|credential-identifier|anonymous-consumer)"
+)
+# Either a special line, or a line whose name holds anything but letters, digits, "-" and "_": nginx drops these
+# silently. The look-ahead tests one byte before the alternatives are tried; "*+" never backtracks.
+_SPECIAL_LINE = re.compile(
+    rb"\r\n(?=[CHEKTUPVXchektupvx])((?i:" + _SPECIAL_NAMES + rb"):[^\r]*+)|\r\n[-\w]*+[^-\w:\r][^\r]*+"
+)
+_SPECIAL_LINE_CACHE = 2048
+_TOKEN_METHOD = re.compile(rb"[A-Z][A-Z_-]{0,31}")
+_VISIBLE = re.compile(rb"[\x21-\x7e\x80-\xff]+")
+_METHODS_KNOWN_TO_JUDGE: Final = b"GET"
+
+# A client that names hundreds of hosts, names or encodings in one line is not a client.
+_MAX_CONNECTION_TOKENS = 32
+
+
+class Refusal(Exception):
+    """The request cannot be served; ``status`` is what the client is told, ``reason`` goes to the log."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+
+
+@lru_cache(maxsize=_SPECIAL_LINE_CACHE)
+def _classify(line: bytes) -> tuple[bytes, bytes]:
+    """Return (name in lower case, value) of a special line; the same few lines come again and again."""
+    name, _, value = line.partition(b":")
+    return name.lower(), value.strip(b" \t")
+
+
+class _Silent:
+    """A parser's protocol without callbacks: it only judges."""
+
+
+class Judge:
+    """Feeds heads to the strict parser. One per worker: between heads it holds no state."""
+
+    __slots__ = ("_parser",)
+
+    def __init__(self) -> None:
+        self._parser = httptools.HttpRequestParser(_Silent())
+
+    def check(self, head: bytes) -> None:
+        """Raise ``Refusal`` unless ``head`` is one well-formed request head."""
+        try:
+            self._parser.feed_data(head)
+        except httptools.HttpParserUpgrade:
+            self.reset()
+        except httptools.HttpParserInvalidMethodError:
+            self.reset()
+            self._check_without(head, "method")
+        except httptools.HttpParserInvalidURLError:
+            self.reset()
+            self._check_without(head, "target")
+        except httptools.HttpParserError as error:
+            self.reset()
+            raise Refusal(400, str(error)) from None
+
+    def reset(self) -> None:
+        """Forget the message: it has a body, which this parser will not see, or ended in an error."""
+        self._parser = httptools.HttpRequestParser(_Silent())
+
+    def _check_without(self, head: bytes, part: str) -> None:
+        """Judge again with a stand-in for a method or target that nginx takes and llhttp doesn't."""
+        line, _, rest = head.partition(b"\r\n")
+        words = line.split(b" ")
+        if len(words) != 3:
+            raise Refusal(400, "the request line does not have three parts")
+        method, target, version = words
+        if part == "method":
+            if not _TOKEN_METHOD.fullmatch(method):
+                raise Refusal(400, "invalid method")
+            method = _METHODS_KNOWN_TO_JUDGE
+        else:
+            if not _VISIBLE.fullmatch(target) or not target.startswith((b"/", b"http")):
+                raise Refusal(400, "invalid request target")
+            target = b"/"
+        self.check(b"%b %b %b\r\n%b" % (method, target, version, rest))
+
+
+class RequestHead:
+    """A parsed request head.
+
+    ``plain`` is the block of all lines that pass unchanged. ``special`` maps the other names (lower case) to their
+    value; repeated lines are joined with ", ". ``headers`` is the whole block, for whoever wants to look something up.
+    """
+
+    __slots__ = (
+        "_headers",
+        "block",
+        "body",
+        "host",
+        "keep_alive",
+        "method",
+        "minor",
+        "path",
+        "plain",
+        "query",
+        "size",
+        "special",
+        "target",
+        "upgrade",
+        "wants_continue",
+    )
+
+    def __init__(self) -> None:
+        self._headers: Headers | None = None
+        self.block = b""
+        self.method = b""
+        self.target = b""  # as received; origin-form after parsing
+        self.path = b""  # raw, without query
+        self.query: bytes | None = None  # without "?"
+        self.minor = 1
+        self.host: bytes | None = None
+        self.plain = b""
+        self.special: dict[bytes, bytes] = {}
+        self.body: BodyReader | None = None
+        self.keep_alive = True
+        self.upgrade: bytes | None = None
+        self.wants_continue = False
+        self.size = 0  # of the head in bytes
+
+    @property
+    def headers(self) -> Headers:
+        """All header lines, as received."""
+        headers = self._headers
+        if headers is None:
+            headers = self._headers = Headers(self.block)
+        return headers
+
+
+def parse_request_head(head: bytes, judge: Judge) -> RequestHead:
+    """Parse one complete head, its empty line included; raise ``Refusal``."""
+    judge.check(head)
+    pieces = _SPECIAL_LINE.split(head[:-4])
+    line, crlf, first_plain = pieces[0].partition(b"\r\n")
+    request = RequestHead()
+    request.size = len(head)
+    request.block = head[len(line) : -4]
+    _take_request_line(request, line)
+    if len(pieces) > 3:
+        request.plain = crlf + first_plain + b"".join(pieces[2::2])
+        for special in pieces[1::2]:
+            if special is not None:
+                _take_special(request, *_classify(special))
+    elif len(pieces) == 3:
+        request.plain = crlf + first_plain + pieces[2]
+        if pieces[1] is not None:
+            _take_special(request, *_classify(pieces[1]))
+    else:
+        request.plain = crlf + first_plain
+    if request.host is None and request.minor:
+        raise Refusal(400, "HTTP/1.1 without Host (RFC 9112 section 3.2)")
+    if request.special:
+        _interpret(request)
+    elif not request.minor:
+        request.keep_alive = False
+    if request.body is not None or not request.keep_alive:
+        judge.reset()
+    return request
+
+
+def _take_request_line(request: RequestHead, line: bytes) -> None:
+    words = line.split(b" ")
+    if len(words) != 3:
+        raise Refusal(400, "the request line does not have three parts")
+    request.method, target, version = words
+    if version == b"HTTP/1.1":
+        pass
+    elif version == b"HTTP/1.0":
+        request.minor = 0
+    else:
+        raise Refusal(505 if version.startswith(b"HTTP/") else 400, "unsupported HTTP version")
+    if request.method == b"CONNECT":
+        raise Refusal(400, "CONNECT is for forward proxies")
+    if request.method == b"TRACE":
+        raise Refusal(405, "TRACE is refused")
+    if target[:1] != b"/":
+        target = _origin_form(request, target)
+    request.target = target
+    path, mark, query = target.partition(b"?")
+    request.path = path
+    if mark:
+        request.query = query
+
+
+def _origin_form(request: RequestHead, target: bytes) -> bytes:
+    """Return the origin-form of an absolute-form target, whose authority replaces Host (RFC 9112 section 3.2.2)."""
+    folded = target[:8].lower()
+    for scheme in (b"http://", b"https://"):
+        if folded.startswith(scheme):
+            rest = target[len(scheme) :]
+            end = min((at for at in (rest.find(b"/"), rest.find(b"?")) if at >= 0), default=len(rest))
+            authority = rest[:end]
+            if not authority or b"@" in authority:
+                break
+            request.host = authority
+            request.special[b":authority"] = authority
+            path = rest[end:]
+            return path if path.startswith(b"/") else b"/" + path
+    raise Refusal(400, "the request target is neither a path nor an http URL")
+
+
+def _take_special(request: RequestHead, name: bytes, value: bytes) -> None:
+    if name == b"host":
+        special = request.special
+        if request.host is None:
+            request.host = value
+        elif b"host" in special or b":authority" not in special:
+            raise Refusal(400, "more than one Host")
+        else:
+            special[b"host"] = value
+        return
+    known = request.special.get(name)
+    if known is None:
+        request.special[name] = value
+    elif name == b"content-length":
+        raise Refusal(400, "more than one Content-Length")
+    else:
+        request.special[name] = known + b", " + value
+
+
+def _interpret(request: RequestHead) -> None:
+    """Draw the conclusions from the special lines: body, persistence, upgrade, expectation."""
+    special = request.special
+    connection = special.get(b"connection")
+    if connection is None:
+        request.keep_alive = request.minor == 1
+    else:
+        _interpret_connection(request, connection)
+    encoding = special.get(b"transfer-encoding")
+    length = special.get(b"content-length")
+    if encoding is not None:
+        if length is not None:
+            raise Refusal(400, "Content-Length together with Transfer-Encoding (RFC 9112 section 6.3)")
+        if encoding.lower() != b"chunked":
+            raise Refusal(501 if encoding.lower().endswith(b"chunked") else 400, "unsupported Transfer-Encoding")
+        if not request.minor:
+            raise Refusal(400, "Transfer-Encoding in HTTP/1.0")
+        request.body = ChunkedBody()
+    elif length is not None:
+        if not length.isdigit():
+            raise Refusal(400, "Content-Length is not a number")
+        size = int(length)
+        if size:
+            request.body = LengthBody(size)
+    expect = special.get(b"expect")
+    if expect is not None and request.minor:
+        if expect.lower() != b"100-continue":
+            raise Refusal(417, "unknown expectation")
+        request.wants_continue = request.body is not None
+
+
+def _interpret_connection(request: RequestHead, connection: bytes) -> None:
+    tokens = [token.strip(b" \t") for token in connection.lower().split(b",")]
+    if len(tokens) > _MAX_CONNECTION_TOKENS:
+        raise Refusal(400, "too many connection options")
+    request.keep_alive = b"close" not in tokens and (request.minor == 1 or b"keep-alive" in tokens)
+    if b"upgrade" in tokens and request.minor:
+        request.upgrade = request.special.get(b"upgrade")
+    # Fields that the client names are its connection's alone (RFC 9110 section 7.6.1). Those which frame or route
+    # cannot be named away: they are special, and handled as what they are.
+    named = [token for token in tokens if token not in (b"close", b"keep-alive", b"upgrade", b"te", b"")]
+    if named:
+        plain = Headers(request.plain)
+        for token in named:
+            plain.cut(b"\r\n" + token.translate(FOLD) + b":")
+        request.plain = plain.block
