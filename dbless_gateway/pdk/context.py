@@ -1,7 +1,8 @@
 """Context: what a plugin's step may see and do.
 
-A ``typing.Protocol``, which the proxy's exchange satisfies structurally: there is no wrapper object per request.
-All text is ``str``; header values are latin-1. Header names are case-insensitive, and ``-`` equals ``_``.
+A ``typing.Protocol``, which the proxy's exchange satisfies structurally: there is no wrapper object per
+request. All text is ``str``; header values are latin-1. Header names are case-insensitive, and ``-`` equals
+``_``.
 """
 
 from __future__ import annotations
@@ -65,6 +66,14 @@ class Response(Protocol):
     headers: HeaderEditor
 
 
+class TlsSession(Protocol):
+    """What the client's TLS connection agreed on."""
+
+    version: str  # "TLSv1.3"
+    cipher: str
+    client_verify: str  # "NONE", "SUCCESS" or "FAILED:<reason>"
+
+
 class Context(Protocol):
     """One exchange, as plugins see it."""
 
@@ -94,6 +103,14 @@ class Context(Protocol):
     @property
     def peer_ip(self) -> str: ...  # of the connection
     @property
+    def server_ip(self) -> str: ...  # our own end of the connection
+    @property
+    def connection_serial(self) -> int: ...  # counts a worker's connections from 1
+    @property
+    def connection_requests(self) -> int: ...  # counts this connection's requests from 1
+    @property
+    def tls(self) -> TlsSession | None: ...  # None: not encrypted
+    @property
     def forwarded_scheme(self) -> str: ...
     @property
     def forwarded_host(self) -> str: ...
@@ -104,7 +121,9 @@ class Context(Protocol):
 
     @property
     def request_body(self) -> bytes | None:
-        """The whole body, for handlers with ``needs_request_body``; None when it was larger than the buffer."""
+        """The whole body, for handlers with ``needs_request_body``; None when it was larger than the
+        buffer.
+        """
 
     # Where it goes.
     @property
@@ -122,7 +141,8 @@ class Context(Protocol):
     @property
     def credential(self) -> Credential | None: ...
     def authenticate(self, consumer: Consumer | None, credential: Credential | None) -> None:
-        """Set consumer and credential, and the X-Consumer-* headers; a consumer without credential is anonymous.
+        """Set consumer and credential, and the X-Consumer-* headers; a consumer without credential is
+        anonymous.
 
         From here on consumer-scoped instances of later plugins apply.
         """
@@ -154,5 +174,7 @@ class Context(Protocol):
     def latency_kong_ms(self) -> int: ...
     @property
     def latency_upstream_ms(self) -> int: ...  # -1 when not proxied
+    @property
+    def latency_receive_ms(self) -> int: ...  # of the target's body; 0 when not proxied
     @property
     def tries(self) -> list[dict[str, Any]]: ...

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
 
 from dbless_gateway.config.entities import Consumer, Credential
 
+T = TypeVar("T")
+
 
 class Identities:
-    """Look-ups over the consumers and credentials of one snapshot; immutable after construction."""
+    """Look-ups over the consumers and credentials of one snapshot; only its memo of indexes grows."""
 
-    __slots__ = ("_by_id", "_by_username", "_credentials")
+    __slots__ = ("_by_id", "_by_username", "_credentials", "_indexes")
 
     def __init__(self, consumers: Iterable[Consumer], credentials: Iterable[Credential]) -> None:
         self._by_id = {consumer.id: consumer for consumer in consumers}
@@ -18,6 +21,7 @@ class Identities:
         self._credentials: dict[str, list[Credential]] = {}
         for credential in credentials:
             self._credentials.setdefault(credential.kind, []).append(credential)
+        self._indexes: dict[str, Any] = {}
 
     def consumer(self, consumer_id: str) -> Consumer | None:
         """Return the consumer of that id."""
@@ -30,3 +34,14 @@ class Identities:
     def credentials(self, kind: str) -> list[Credential]:
         """Return all credentials of a kind, e.g. ``keyauth_credentials``."""
         return self._credentials.get(kind, [])
+
+    def index(self, name: str, build: Callable[[Identities], T]) -> T:
+        """Return the index of that name, built on first use.
+
+        A plugin with a hundred instances indexes a million credentials once per configuration, not a hundred
+        times.
+        """
+        if name not in self._indexes:
+            self._indexes[name] = build(self)
+        index: T = self._indexes[name]
+        return index

@@ -7,10 +7,12 @@ A plugin is a module with four names:
 ``Config``    a frozen dataclass with the fields of ``schemas/plugins/<name>.json``, typed, without defaults.
 ``Handler``   a class; one instance per configured plugin, made when a configuration is compiled.
 
-``Handler(config, env)`` precomputes everything and has no side effects: it also runs under ``validate``, where there
-is no loop and no network. It may raise ``ConfigError(field, message)``. A phase exists because the method exists:
+``Handler(config, env)`` precomputes everything and has no side effects: it also runs under ``validate``,
+where there is no loop and no network. It may raise ``ConfigError(field, message)``. A phase exists because
+the method exists:
 
-``rewrite(ctx)``              before routing; global instances only. Returns None, Reply or an awaitable of these.
+``rewrite(ctx)``              before routing; global instances only. Returns None, Reply or an awaitable of
+                              these.
 ``access(ctx)``               may answer (Reply), go on (None) or wait (an awaitable of either).
 ``header_filter(ctx)``        the response's head is known; change ``ctx.response``. Never waits.
 ``body_filter(ctx, chunk, last)``  returns the bytes to send instead, or None for "unchanged". Never waits.
@@ -32,7 +34,8 @@ from dbless_gateway.pdk.identity import Identities
 class ConfigError(Exception):
     """A plugin's configuration is wrong in a way that only the plugin can judge.
 
-    ``field`` is relative to ``config`` (``"redis.host"``; empty for the whole); ``compile`` makes a problem of it.
+    ``field`` is relative to ``config`` (``"redis.host"``; empty for the whole); ``compile`` makes a problem
+    of it.
     """
 
     def __init__(self, field: str, message: str) -> None:
@@ -44,10 +47,11 @@ class ConfigError(Exception):
 class Counters(Protocol):
     """Counters in windows, shared by all workers of the node, surviving reloads."""
 
-    def increment(self, key: str, amount: int, limit: int | None, expires_at: float) -> int:
+    def increment(self, key: str, amount: int, limit: float | None, expires_at: float) -> int:
         """Add ``amount`` unless the count has reached ``limit`` already; return the count *before*.
 
-        Exact over all workers of a node. ``expires_at`` is wall-clock seconds.
+        Exact over all workers of a node. ``expires_at`` is wall-clock seconds and counts for a new counter
+        only. A negative ``amount`` takes back; a count never falls below 0.
         """
 
     def read(self, key: str) -> int:
@@ -56,6 +60,8 @@ class Counters(Protocol):
 
 class Cache(Protocol):
     """Byte strings with a time to live, shared by all workers of the node, bounded in size."""
+
+    entry_limit_bytes: int  # put() refuses larger values, so nobody needs to collect more
 
     def get(self, key: bytes) -> bytes | None: ...
     def put(self, key: bytes, value: bytes, ttl_s: float) -> bool: ...
@@ -80,7 +86,9 @@ class Host(Protocol):
     def now(self) -> float:
         """Return wall-clock seconds."""
 
-    def queue(self, name: str, parameters: dict[str, Any], send: Callable[[Sequence[Any]], Awaitable[None]]) -> Queue:
+    def queue(
+        self, name: str, parameters: dict[str, Any], send: Callable[[Sequence[Any]], Awaitable[None]]
+    ) -> Queue:
         """Return the queue of that name, made on first use; the newest parameters and ``send`` apply."""
 
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 class Reply:
     """Status, body and headers to answer with.
 
-    Header values are text (latin-1); ``Content-Length`` is added by the gateway. ``proxied`` makes the answer count
-    as one of the target's (latency headers and Via as for a proxied response): a cache hit does that.
+    Header values are text (latin-1); ``Content-Length`` is added by the gateway. ``proxied`` makes the
+    answer count as one of the target's (latency headers and Via as for a proxied response): a cache hit does
+    that.
     """
 
     status: int

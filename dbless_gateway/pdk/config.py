@@ -1,0 +1,44 @@
+"""From a checked ``config`` table to the frozen dataclass that a plugin declares.
+
+The schema has judged types, ranges and unknown fields and has filled in defaults before; nothing is judged
+here. An absent field becomes None, ``-`` in a field's name becomes ``_`` (``X-Cache-Status``:
+``X_Cache_Status``), lists become tuples, a record that is absent although its type does not allow None is
+made of absent fields.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+C = TypeVar("C")
+
+
+def build_config(config_type: type[C], values: dict[str, Any]) -> C:
+    """Return an instance of ``config_type`` with these values, nested dataclasses included."""
+    hints = get_type_hints(config_type)
+    given = {name.replace("-", "_"): value for name, value in values.items()}
+    return config_type(**{name: _convert(hint, given.get(name)) for name, hint in hints.items()})
+
+
+def _convert(hint: Any, value: Any) -> Any:
+    if get_origin(hint) in (Union, types.UnionType):
+        return None if value is None else _convert(_without_none(hint), value)
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        return build_config(hint, value or {})
+    if value is None:
+        return None
+    if get_origin(hint) is tuple:
+        element = get_args(hint)[0]
+        return tuple(_convert(element, item) for item in value)
+    if get_origin(hint) is dict:
+        element = get_args(hint)[1]
+        return {key: _convert(element, item) for key, item in value.items()}
+    # JSON knows no integers: 5.0 is one where the schema asks for one.
+    return int(value) if hint is int else value
+
+
+def _without_none(hint: Any) -> Any:
+    options = [option for option in get_args(hint) if option is not type(None)]
+    return options[0] if len(options) == 1 else Any
