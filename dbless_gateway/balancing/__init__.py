@@ -1,1 +1,16 @@
-"""Which target of an upstream gets a request."""
+"""Which address of an upstream gets a request: the algorithms, by their configured name.
+
+Pure arithmetic over seats: nothing here knows sockets, names, clocks of its own or the reason why an address
+is unavailable.
+"""
+
+from __future__ import annotations
+
+from dbless_gateway.balancing.consistent_hashing import ConsistentHashing
+from dbless_gateway.balancing.plan import Algorithm
+from dbless_gateway.balancing.round_robin import RoundRobin
+
+ALGORITHMS: dict[str, Algorithm] = {
+    "round-robin": RoundRobin.build,
+    "consistent-hashing": ConsistentHashing.build,
+}

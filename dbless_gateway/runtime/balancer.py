@@ -1,0 +1,202 @@
+"""A balancer: what the hot path asks for a peer, and tells how it went.
+
+There is one per Upstream, and one per (host, port) of a service that names no Upstream: those have a single
+target, no health checks, and wording of their own for failures. A balancer is found by stable identity and
+outlives every reload; what a reload replaces is its lineup.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Generator, Sequence
+from enum import Enum
+from time import monotonic
+
+from dbless_gateway.balancing.hash_key import HashKey, KeySource
+from dbless_gateway.balancing.plan import Picker
+from dbless_gateway.runtime.lineup import Lineup, Names, Setup, available_weight
+from dbless_gateway.runtime.peer import Peer, PeerId
+
+
+class NoPeer(Enum):
+    """Why ``pick`` gave nothing; the proxy's table of failures words the answer."""
+
+    NO_AVAILABLE_PEER = "failure to get a peer from the ring-balancer"
+    NAME_NOT_FOUND = "name resolution failed"
+    DNS_FAILED = "the name servers gave no answer"
+
+
+class Balancer:
+    """See the module."""
+
+    __slots__ = (
+        "_first_peers",
+        "_is_healthy",
+        "_known",
+        "_lineup",
+        "_names",
+        "_peers",
+        "_picker",
+        "_staged",
+        "_threshold_percent",
+        "_wants_loads",
+        "hash_key",
+        "name",
+        "upstream_id",
+    )
+
+    def __init__(self, name: str, upstream_id: str | None, names: Names) -> None:
+        self.name = name
+        self.upstream_id = upstream_id
+        self.hash_key: Callable[[KeySource], HashKey] | None = None
+        self._names = names
+        self._known: dict[PeerId, Peer] = {}
+        self._staged: Lineup | None = None
+        self._lineup: Lineup | None = None
+        self._threshold_percent = 0.0
+        self._first_peers: asyncio.Future[None] | None = None
+        # Copies out of the lineup, because every request reads them.
+        self._picker: Picker | None = None
+        self._peers: tuple[Peer, ...] = ()
+        self._is_healthy = False
+        self._wants_loads = False
+
+    # The hot path.
+
+    def pick(self, key: bytes, tried: Sequence[Peer]) -> Peer | None:
+        """Return the peer for this try, or None; then ``waiting`` and ``error`` say why."""
+        if self._picker is None or not self._is_healthy:
+            return None
+        seat = self._picker.pick(key, [peer.seat for peer in tried] if tried else ())
+        return self._peers[seat] if seat >= 0 else None
+
+    def began(self, peer: Peer) -> None:
+        """Count a try that goes to ``peer``."""
+        peer.in_flight += 1
+        if self._wants_loads and self._picker is not None and peer.seat >= 0:
+            self._picker.began(peer.seat)
+
+    def ended(self, peer: Peer, rtt_s: float | None) -> None:
+        """Count it off; ``rtt_s`` is connecting plus waiting for the head, None for a failed try."""
+        peer.in_flight -= 1
+        if self._wants_loads and self._picker is not None and peer.seat >= 0:
+            self._picker.ended(peer.seat, rtt_s, monotonic())
+
+    def report_status(self, peer: Peer, status: int) -> None:
+        """Tell that ``peer`` answered with this status."""
+
+    def report_tcp_failure(self, peer: Peer) -> None:
+        """Tell that the connection to ``peer`` failed, or broke before the response's head was complete."""
+
+    def report_timeout(self, peer: Peer) -> None:
+        """Tell that ``peer`` did not connect, take the request or answer in time."""
+
+    # Why there is no peer.
+
+    @property
+    def waiting(self) -> asyncio.Future[None] | None:
+        """A future that is done when the first resolution has come to something; None: nothing to wait for.
+
+        It is shared by all who wait: add a callback or await it through ``asyncio.shield``, never cancel it.
+        """
+        if self._peers or self._lineup is None or not self._lineup.is_pending:
+            return None
+        if self._first_peers is None:
+            self._first_peers = asyncio.get_running_loop().create_future()
+        return self._first_peers
+
+    @property
+    def error(self) -> NoPeer:
+        """Why the last ``pick`` gave nothing."""
+        if self.upstream_id is not None or self._lineup is None or self._peers:
+            return NoPeer.NO_AVAILABLE_PEER
+        answer = self._lineup.members[0].answer
+        return NoPeer.NAME_NOT_FOUND if answer is None or answer.missing else NoPeer.DNS_FAILED
+
+    @property
+    def error_detail(self) -> str:
+        """The reason in the words of the log."""
+        if self._lineup is not None and not self._peers:
+            for member in self._lineup.members:
+                if member.answer is not None and member.answer.error:
+                    return f"{member.spec.host}: {member.answer.error}"
+        return "no healthy peer" if self._peers else "no target with a weight above zero"
+
+    # Configuration.
+
+    def prepare_steps(self, setup: Setup) -> Generator[None, None, None]:
+        """Make the next lineup ready, in slices; ``activate`` puts it into effect."""
+        self.discard()
+        staged = Lineup(setup, self._names, self._peer)
+        self._staged = staged
+        yield from staged.prepare_steps(self._picker)
+
+    def activate(self) -> None:
+        """Put the prepared lineup into effect."""
+        if self._staged is None:
+            return
+        old, self._lineup, self._staged = self._lineup, self._staged, None
+        if old is not None:
+            old.close()
+            for peer in old.peers:
+                peer.seat = -1
+        self._lineup.install(self._installed)
+
+    def discard(self) -> None:
+        """Forget the prepared lineup."""
+        if self._staged is not None:
+            self._staged.close()
+            self._staged = None
+
+    def close(self) -> None:
+        """Stop watching names: nothing names this balancer any more. Exchanges in flight may still report."""
+        self.discard()
+        if self._lineup is not None:
+            self._lineup.close()
+
+    @property
+    def peers(self) -> list[Peer]:
+        """Every peer of the current lineup, those of weight 0 too."""
+        if self._lineup is None:
+            return []
+        return [placement.peer for member in self._lineup.members for placement in member.placements]
+
+    def set_threshold(self, percent: float) -> None:
+        """Set how many percent of the weight must be exceeded by what is available."""
+        self._threshold_percent = percent
+        self._judge()
+
+    def set_available(self, peer: Peer, is_available: bool) -> None:
+        """Let ``peer`` be picked, or not."""
+        peer.available = is_available
+        if self._lineup is None or self._picker is None or peer.seat < 0:
+            return
+        self._lineup.roster.available[peer.seat] = is_available
+        self._picker.refresh()
+        self._judge()
+
+    def _peer(self, peer_id: PeerId) -> Peer:
+        peer = self._known.get(peer_id)
+        if peer is None:
+            peer = self._known[peer_id] = Peer(peer_id)
+        return peer
+
+    def _installed(self) -> None:
+        """Take over the lineup's new plan."""
+        lineup = self._lineup
+        if lineup is None:
+            return
+        named = {placement.peer.id for member in lineup.members for placement in member.placements}
+        if self._staged is None:
+            for peer_id in self._known.keys() - named:
+                self._known.pop(peer_id).seat = -1
+        self._picker, self._peers = lineup.picker, lineup.peers
+        self._wants_loads = lineup.picker is not None and lineup.picker.wants_loads
+        self._judge()
+        if self._first_peers is not None and (self._peers or not lineup.is_pending):
+            self._first_peers.set_result(None)
+            self._first_peers = None
+
+    def _judge(self) -> None:
+        total, available = available_weight(self._peers)
+        self._is_healthy = total > 0 and available / total * 100 > self._threshold_percent

@@ -1,0 +1,163 @@
+"""All balancers of a worker, found by stable identity: the id of an Upstream, or host and port of a service.
+
+The life of a reload: ``adopt_steps`` prepares what has changed (in slices, nothing visible yet), ``activate``
+puts it into effect together with the new snapshot, ``sweep`` drops what the new configuration no longer
+names. What did not change is not touched at all: its cursor, counts, averages, health and addresses go on.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, defaultdict
+from collections.abc import Generator, Iterable
+
+from dbless_gateway.balancing.hash_key import compile_hash_key
+from dbless_gateway.balancing.plan import run
+from dbless_gateway.config.entities import Target, Upstream
+from dbless_gateway.runtime.balancer import Balancer, NoPeer
+from dbless_gateway.runtime.lineup import Names, Setup, TargetSpec
+from dbless_gateway.runtime.peer import Peer, split_port
+
+__all__ = ["Balancer", "NoPeer", "Peer", "Upstreams"]
+
+# Hosts that plugins choose per request (set_target) are not named by any configuration; a client that could
+# make up names must not make the table grow without end.
+DYNAMIC_HOSTS_MAX = 1024
+_UPSTREAMS_PER_STEP = 4
+_HOST_WEIGHT = 100
+
+Host = tuple[str, int]
+
+
+class Upstreams:
+    """See the module."""
+
+    __slots__ = (
+        "_by_host",
+        "_by_id",
+        "_by_name",
+        "_dynamic",
+        "_names",
+        "_next_by_name",
+        "_next_hosts",
+        "_next_upstreams",
+        "_setups",
+    )
+
+    def __init__(self, names: Names) -> None:
+        self._names = names
+        self._by_id: dict[str, Balancer] = {}
+        self._by_name: dict[str, Balancer] = {}
+        self._by_host: dict[Host, Balancer] = {}
+        self._dynamic: OrderedDict[Host, Balancer] = OrderedDict()
+        self._setups: dict[str, Setup] = {}
+        self._next_upstreams: dict[str, tuple[Upstream, Setup]] = {}
+        self._next_hosts: set[Host] = set()
+
+    def for_upstream(self, upstream_id: str) -> Balancer:
+        """Return the balancer of an Upstream that was adopted."""
+        return self._by_id[upstream_id]
+
+    def for_host(self, host: str, port: int) -> Balancer:
+        """Return the balancer of a host that is no Upstream, made now if no service names it."""
+        balancer = self._by_host.get((host, port))
+        return balancer if balancer is not None else self._for_dynamic_host((host, port))
+
+    def find(self, host: str, port: int) -> Balancer:
+        """Return the balancer of a service with this host: an Upstream of that name goes first."""
+        return self._by_name.get(host) or self.for_host(host, port)
+
+    def adopt(self, upstreams: Iterable[Upstream], targets: Iterable[Target], hosts: Iterable[Host]) -> None:
+        """Prepare and activate at once."""
+        run(self.adopt_steps(upstreams, targets, hosts))
+        self.activate()
+
+    def adopt_steps(
+        self, upstreams: Iterable[Upstream], targets: Iterable[Target], hosts: Iterable[Host]
+    ) -> Generator[None, None, None]:
+        """Prepare balancers for a configuration, in slices; until ``activate`` all works as before."""
+        self.discard()
+        targets_of: defaultdict[str, list[TargetSpec]] = defaultdict(list)
+        for number, target in enumerate(targets):
+            targets_of[target.upstream].append(TargetSpec.parse(target.target, target.weight))
+            if number % 256 == 255:
+                yield
+        for number, upstream in enumerate(upstreams):
+            yield from self._prepare(upstream, targets_of[upstream.id])
+            if number % _UPSTREAMS_PER_STEP == _UPSTREAMS_PER_STEP - 1:
+                yield
+        for number, host in enumerate(hosts):
+            yield from self._prepare_host(host)
+            if number % _UPSTREAMS_PER_STEP == _UPSTREAMS_PER_STEP - 1:
+                yield
+
+    def activate(self) -> None:
+        """Put what was prepared into effect."""
+        for upstream_id, (upstream, setup) in self._next_upstreams.items():
+            balancer = self._by_id[upstream_id]
+            balancer.name = upstream.name
+            balancer.hash_key = compile_hash_key(upstream)
+            balancer.activate()
+            balancer.set_threshold(upstream.healthchecks.threshold)
+            self._setups[upstream_id] = setup
+        self._by_name = {
+            upstream.name: self._by_id[key] for key, (upstream, _) in self._next_upstreams.items()
+        }
+        for host in self._next_hosts:
+            self._by_host[host].activate()
+
+    def discard(self) -> None:
+        """Forget what was prepared but not activated."""
+        for balancer in (*self._by_id.values(), *self._by_host.values()):
+            balancer.discard()
+        self._next_upstreams = {}
+        self._next_hosts = set()
+
+    def sweep(self) -> None:
+        """Drop what the configuration activated last does not name."""
+        for upstream_id in self._by_id.keys() - self._next_upstreams.keys():
+            self._by_id.pop(upstream_id).close()
+            self._setups.pop(upstream_id, None)
+        for host in self._by_host.keys() - self._next_hosts:
+            self._by_host.pop(host).close()
+
+    def _prepare(self, upstream: Upstream, targets: list[TargetSpec]) -> Generator[None, None, None]:
+        setup = Setup(
+            algorithm=upstream.algorithm,
+            slots=upstream.slots,
+            host_header=upstream.host_header,
+            use_srv_name=upstream.use_srv_name,
+            targets=tuple(sorted(targets)),
+        )
+        self._next_upstreams[upstream.id] = (upstream, setup)
+        balancer = self._by_id.get(upstream.id)
+        if balancer is None:
+            balancer = self._by_id[upstream.id] = Balancer(upstream.name, upstream.id, self._names)
+        if self._setups.get(upstream.id) != setup:
+            yield from balancer.prepare_steps(setup)
+
+    def _prepare_host(self, host: Host) -> Generator[None, None, None]:
+        self._next_hosts.add(host)
+        if host not in self._by_host:
+            dynamic = self._dynamic.pop(host, None)
+            balancer = self._by_host[host] = dynamic or Balancer(host[0], None, self._names)
+            if dynamic is None:
+                yield from balancer.prepare_steps(_host_setup(host))
+
+    def _for_dynamic_host(self, host: Host) -> Balancer:
+        balancer = self._dynamic.get(host)
+        if balancer is None:
+            if len(self._dynamic) >= DYNAMIC_HOSTS_MAX:
+                self._dynamic.popitem(last=False)[1].close()
+            balancer = self._dynamic[host] = Balancer(host[0], None, self._names)
+            run(balancer.prepare_steps(_host_setup(host)))
+            balancer.activate()
+        else:
+            self._dynamic.move_to_end(host)
+        return balancer
+
+
+def _host_setup(host: Host) -> Setup:
+    name, port = host
+    plain = split_port(f"[{name}]")[0] if ":" in name else name
+    target = TargetSpec(f"{name}:{port}", plain.strip("[]"), port, _HOST_WEIGHT)
+    return Setup("round-robin", 0, None, False, (target,))
