@@ -10,23 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dbless_gateway.pdk.context import Context
-from dbless_gateway.pdk.errors import error_reply, is_grpc
+from dbless_gateway.pdk.errors import refuse
 from dbless_gateway.pdk.plugin import PluginEnv
 from dbless_gateway.pdk.reply import Reply
-
-
-def refuse(
-    ctx: Context, status: int, message: str | None = None, headers: tuple[tuple[str, str], ...] = ()
-) -> Reply:
-    """Return an error in the form that this client prefers."""
-    return error_reply(
-        status,
-        message,
-        accept=ctx.headers.get("accept"),
-        request_id=ctx.request_id,
-        headers=headers,
-        grpc=is_grpc(ctx.headers.get("content-type")),
-    )
 
 
 def challenge(scheme: str, realm: str | None) -> tuple[tuple[str, str], ...]:

@@ -48,7 +48,9 @@ class Captures(Protocol):
 class UpstreamRequest(Protocol):
     """The request that the target will see; valid from rewrite to the end of access."""
 
-    headers: HeaderEditor  # without Host and without what the gateway itself adds
+    @property
+    def headers(self) -> HeaderEditor: ...  # without Host and without what the gateway itself adds
+
     method: str
     path: str  # escaped, without query
     query: str | None  # raw, without "?"
@@ -63,7 +65,9 @@ class Response(Protocol):
     """The response that the client will see; valid from header_filter on."""
 
     status: int
-    headers: HeaderEditor
+
+    @property
+    def headers(self) -> HeaderEditor: ...
 
 
 class TlsSession(Protocol):
@@ -80,8 +84,9 @@ class Context(Protocol):
     # The request, as the client sent it.
     request_id: str
     started_at: float  # wall clock, seconds since the epoch
-    headers: HeaderView
 
+    @property
+    def headers(self) -> HeaderView: ...
     @property
     def method(self) -> str: ...
     @property

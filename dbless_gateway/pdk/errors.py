@@ -1,12 +1,13 @@
 """Answers that are not the target's: error bodies in four formats, JSON exits and the server's own pages.
 
-Plugins and the proxy word their errors with the same functions, so this file knows no Context: everything
-that decides about the form of an answer is an argument. Three producers exist, as in Kong:
+Plugins and the proxy word their errors with the same functions, so apart from ``refuse`` they know no
+Context: everything that decides about the form of an answer is an argument. Three producers exist, as in
+Kong:
 
-``error_reply``   an error raised on purpose: by Accept, else JSON; gRPC clients get the status' canonical
-                  name.
-``server_error``  a request that the server itself could not handle: by Accept, else the request's own type.
-``exit_json`` and ``exit_empty``  a plain exit: no negotiation, no request id.
+``refuse``, ``error_reply``     an error raised on purpose: by Accept, else JSON; gRPC gets the canonical
+name.
+``server_error``                the server itself could not handle a request: by Accept, else by its own type.
+``exit_json``, ``exit_empty``   a plain exit: no negotiation, no request id.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from dbless_gateway.pdk.context import Context
 from dbless_gateway.pdk.reply import Reply
 
 Headers = Iterable[tuple[str, str]]
@@ -172,6 +174,20 @@ def negotiate(accept: str) -> str:
         if quality > best_quality:
             best, best_quality = name.strip().lower(), quality
     return _OFFERS.get(best, JSON_TYPE)
+
+
+def refuse(
+    ctx: Context, status: int, message: str | None = None, headers: tuple[tuple[str, str], ...] = ()
+) -> Reply:
+    """Return an error to the client of this exchange: what plugins use."""
+    return error_reply(
+        status,
+        message,
+        accept=ctx.headers.get("accept"),
+        request_id=ctx.request_id,
+        headers=headers,
+        grpc=is_grpc(ctx.headers.get("content-type")),
+    )
 
 
 def error_reply(

@@ -80,8 +80,11 @@ class Host(Protocol):
 
     node_id: str
     version: str
-    counters: Counters
-    cache: Cache
+
+    @property
+    def counters(self) -> Counters: ...
+    @property
+    def cache(self) -> Cache: ...
 
     def now(self) -> float:
         """Return wall-clock seconds."""

@@ -1,0 +1,61 @@
+"""Calendar windows, as the rate limiting plugins count in them.
+
+Windows are aligned to UTC: a minute begins at second 0, a month on its first day. Times are seconds since
+the epoch. For the client a window has a nominal length (a month is 30 days), as in Kong.
+"""
+
+from __future__ import annotations
+
+from calendar import timegm
+from time import gmtime
+
+# From the shortest to the longest; a month and a year are nominal.
+LENGTH_S = {
+    "second": 1,
+    "minute": 60,
+    "hour": 3600,
+    "day": 86400,
+    "month": 2592000,
+    "year": 31536000,
+}
+
+
+def window_bounds(period: str, now: float) -> tuple[int, int]:
+    """Return the start of the window that ``now`` is in, and the start of the next one."""
+    whole = int(now // 1)
+    if period in ("second", "minute", "hour", "day"):
+        length = LENGTH_S[period]
+        start = whole - whole % length
+        return start, start + length
+    date = gmtime(whole)
+    if period == "month":
+        return _month(date.tm_year, date.tm_mon), _month(date.tm_year, date.tm_mon + 1)
+    return _month(date.tm_year, 1), _month(date.tm_year + 1, 1)
+
+
+def seconds_to_reset(period: str, start: int, now: float) -> int:
+    """Return how long clients are told to wait for the next window, at least 1."""
+    return max(1, LENGTH_S[period] - int(now - start))
+
+
+class CurrentWindow:
+    """Remembers the window that the last request was in, because the next is nearly always in the same."""
+
+    __slots__ = ("_ends_at", "_period", "key", "starts_at")
+
+    def __init__(self, period: str) -> None:
+        self._period = period
+        self.starts_at = 0
+        self._ends_at = 0
+        self.key = ""
+
+    def enter(self, now: float) -> int:
+        """Move to the window of ``now`` and return when it ends; ``key`` then names it in counters."""
+        if not self.starts_at <= now < self._ends_at:
+            self.starts_at, self._ends_at = window_bounds(self._period, now)
+            self.key = f":{self.starts_at * 1000}:{self._period}"
+        return self._ends_at
+
+
+def _month(year: int, month: int) -> int:
+    return timegm((year + (month - 1) // 12, (month - 1) % 12 + 1, 1, 0, 0, 0))

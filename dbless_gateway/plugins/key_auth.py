@@ -1,0 +1,133 @@
+"""key-auth: identify the consumer by an API key in a header, the query or the body.
+
+Kong's behaviour this follows: https://developer.konghq.com/plugins/key-auth/ (3.9 and later).
+Differences: the key is found by its digest and compared in constant time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import blake2b
+from hmac import compare_digest
+
+from dbless_gateway.config.entities import Consumer, Credential
+from dbless_gateway.pdk.auth import Gate, challenge
+from dbless_gateway.pdk.body import Fields, parse_body
+from dbless_gateway.pdk.context import Context
+from dbless_gateway.pdk.errors import refuse
+from dbless_gateway.pdk.identity import Identities
+from dbless_gateway.pdk.plugin import PluginEnv
+from dbless_gateway.pdk.query import without_argument
+from dbless_gateway.pdk.reply import Reply
+
+NAME = "key-auth"
+PRIORITY = 1250
+
+# digest of the key -> the key, and whom it identifies (a credential whose consumer is missing has None).
+KeyIndex = dict[bytes, tuple[bytes, Consumer | None, Credential]]
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    key_names: tuple[str, ...]
+    hide_credentials: bool
+    anonymous: str | None
+    key_in_header: bool
+    key_in_query: bool
+    key_in_body: bool
+    run_on_preflight: bool
+    realm: str | None
+
+
+class Handler:
+    """Looks for the first of ``key_names`` that has a value, in header, query and body."""
+
+    def __init__(self, config: Config, env: PluginEnv) -> None:
+        self.needs_request_body = config.key_in_body
+        self._config = config
+        self._challenge = challenge("Key", config.realm)
+        self._gate = Gate(config.anonymous, env)
+        self._keys = env.identities.index("key-auth", _index_keys)
+        self._now = env.host.now
+
+    def access(self, ctx: Context) -> Reply | None:
+        """Identify the consumer or refuse."""
+        if not self._config.run_on_preflight and ctx.method == "OPTIONS":
+            return None
+        return self._gate.run(ctx, self._authenticate)
+
+    def _authenticate(self, ctx: Context) -> Reply | None:
+        found = self._find_key(ctx)
+        if isinstance(found, Reply):
+            return found
+        if not found:
+            return refuse(ctx, 401, "No API key found in request", self._challenge)
+        known = self._keys.get(_digest(found))
+        if known is None or not compare_digest(known[0], found) or self._is_expired(known[2]):
+            return refuse(ctx, 401, "Unauthorized", self._challenge)
+        if known[1] is None:
+            return refuse(ctx, 500)
+        ctx.authenticate(known[1], known[2])
+        return None
+
+    def _find_key(self, ctx: Context) -> bytes | Reply | None:
+        config = self._config
+        fields = self._body_fields(ctx)
+        for name in config.key_names:
+            value: object = None
+            if config.key_in_header:
+                value = _header_value(ctx, name)
+            if value is None and config.key_in_query and ctx.raw_query:
+                values = ctx.query_args().get(name)
+                value = values[0] if values and len(values) == 1 else values
+            if value is None and fields is not None:
+                value = fields.get(name)
+            if isinstance(value, str):
+                if config.hide_credentials:
+                    _hide(ctx, name, fields)
+                return value.encode("utf-8", "surrogateescape")
+            if isinstance(value, list):
+                return refuse(ctx, 401, "Duplicate API key found", self._challenge)
+        return None
+
+    def _body_fields(self, ctx: Context) -> Fields | None:
+        if not self._config.key_in_body:
+            return None
+        return parse_body(ctx.request_body, ctx.headers.get("content-type"))
+
+    def _is_expired(self, credential: Credential) -> bool:
+        # Without a database a ttl is the moment when the key ends, in seconds since the epoch.
+        ends_at = credential.fields.get("ttl")
+        return ends_at is not None and ends_at <= self._now()
+
+
+def _header_value(ctx: Context, name: str) -> str | list[str] | None:
+    lines = ctx.headers.get_all(name)
+    if not lines:
+        return None
+    if len(lines) > 1:
+        return lines
+    # Header text is latin-1, a configured key is UTF-8: what counts is that the bytes are the same.
+    value = lines[0]
+    return value if value.isascii() else value.encode("latin-1").decode("utf-8", "surrogateescape")
+
+
+def _hide(ctx: Context, name: str, fields: Fields | None) -> None:
+    ctx.upstream.headers.remove(name)
+    if ctx.upstream.query:
+        ctx.upstream.query = without_argument(ctx.upstream.query, name)
+    if fields is not None:
+        fields.remove(name)
+        ctx.upstream.body = fields.encode()
+
+
+def _index_keys(identities: Identities) -> KeyIndex:
+    index: KeyIndex = {}
+    for credential in identities.credentials("keyauth_credentials"):
+        key = credential.fields["key"].encode()
+        index[_digest(key)] = (key, identities.consumer(credential.consumer), credential)
+    return index
+
+
+def _digest(key: bytes) -> bytes:
+    return blake2b(key, digest_size=16).digest()

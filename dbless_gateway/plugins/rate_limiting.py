@@ -1,0 +1,191 @@
+"""rate-limiting: count requests in calendar windows and refuse those over a limit.
+
+Kong's behaviour this follows: https://developer.konghq.com/plugins/rate-limiting/ (3.9 and later).
+Differences: the ``local`` policy checks and counts in one step, so concurrent requests never pass over the
+limit; counters of a month end with the calendar month, not 30 days after their first request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import combinations
+from math import inf
+
+from dbless_gateway.pdk.context import Context
+from dbless_gateway.pdk.errors import refuse
+from dbless_gateway.pdk.plugin import ConfigError, PluginEnv
+from dbless_gateway.pdk.reply import Reply
+from dbless_gateway.pdk.windows import LENGTH_S, CurrentWindow, seconds_to_reset
+
+NAME = "rate-limiting"
+PRIORITY = 910
+
+NIL_UUID = "00000000-0000-0000-0000-000000000000"
+
+# More often than this a synchronisation with Redis makes no sense; -1 asks Redis for each request.
+SHORTEST_SYNC_RATE_S = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class RedisConfig:
+    host: str | None
+    port: int | None
+    timeout: int | None
+    username: str | None
+    password: str | None
+    database: int
+    ssl: bool
+    ssl_verify: bool
+    server_name: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    second: float | None
+    minute: float | None
+    hour: float | None
+    day: float | None
+    month: float | None
+    year: float | None
+    limit_by: str | None
+    header_name: str | None
+    path: str | None
+    policy: str | None
+    fault_tolerant: bool
+    redis: RedisConfig
+    hide_client_headers: bool
+    error_code: float | None
+    error_message: str | None
+    sync_rate: float
+
+
+class Handler:
+    """Counts each request in every configured window, or in none when one of them is full."""
+
+    def __init__(self, config: Config, env: PluginEnv) -> None:
+        _check(config)
+        self._limits = [
+            _Limit(period, value) for period in LENGTH_S if (value := getattr(config, period)) is not None
+        ]
+        self._identify = _identifier(config)
+        self._key_prefix = f"ratelimit:{env.route_id or NIL_UUID}:{env.service_id or NIL_UUID}:"
+        self._shows_headers = not config.hide_client_headers
+        # Kong's error writer knows 400 to 599 only; any other code is a failure of the plugin.
+        code = config.error_code or 429
+        self._status, self._message = (int(code), config.error_message) if 400 <= code <= 599 else (500, None)
+        self._counters = env.host.counters
+        self._now = env.host.now
+
+    def access(self, ctx: Context) -> Reply | None:
+        """Count the request, tell the client where it stands, refuse it when a window is full."""
+        now = self._now()
+        used, is_stopped = self._count(self._key_prefix + self._identify(ctx), now)
+        if is_stopped:
+            return self._refuse(ctx, used, now)
+        if self._shows_headers:
+            _show(ctx, self._limits, [limit.value - count - 1 for limit, count in used], now)
+        return None
+
+    def _count(self, key: str, now: float) -> tuple[list[tuple[_Limit, int]], bool]:
+        """Return the counts before this request, and whether it is over a limit (then nothing was
+        counted).
+        """
+        increment = self._counters.increment
+        used: list[tuple[_Limit, int]] = []
+        for limit in self._limits:
+            ends_at = limit.window.enter(now)
+            before = increment(key + limit.window.key, 1, limit.value, ends_at)
+            used.append((limit, before))
+            if before >= limit.value:
+                return self._uncount(key, used), True
+        return used, False
+
+    def _uncount(self, key: str, counted: list[tuple[_Limit, int]]) -> list[tuple[_Limit, int]]:
+        for limit, _ in counted[:-1]:
+            self._counters.increment(key + limit.window.key, -1, None, 0.0)
+        return counted + [
+            (limit, self._counters.read(key + limit.window.key)) for limit in self._limits[len(counted) :]
+        ]
+
+    def _refuse(self, ctx: Context, used: list[tuple[_Limit, int]], now: float) -> Reply:
+        headers: tuple[tuple[str, str], ...] = ()
+        if self._shows_headers:
+            reset = _show(ctx, self._limits, [limit.value - count for limit, count in used], now)
+            headers = (("Retry-After", reset),)
+        return refuse(ctx, self._status, self._message, headers)
+
+
+class _Limit:
+    """One window with its limit and the names of its headers."""
+
+    __slots__ = ("limit_header", "period", "remaining_header", "text", "value", "window")
+
+    def __init__(self, period: str, value: float) -> None:
+        self.period = period
+        self.value = int(value) if value == int(value) else value
+        self.text = _number(self.value)
+        self.window = CurrentWindow(period)
+        self.limit_header = f"X-RateLimit-Limit-{period.capitalize()}"
+        self.remaining_header = f"X-RateLimit-Remaining-{period.capitalize()}"
+
+
+def _show(ctx: Context, limits: list[_Limit], remaining: list[float], now: float) -> str:
+    """Set the client's headers; return the seconds until the tightest window ends."""
+    set_header = ctx.set_response_header
+    tightest, least = limits[0], inf
+    for limit, rest in zip(limits, remaining, strict=True):
+        shown = rest if rest > 0 else 0
+        set_header(limit.limit_header, limit.text)
+        set_header(limit.remaining_header, _number(shown))
+        # Limits are in the order of their length, and of equals the longer window wins.
+        if shown <= least:
+            tightest, least = limit, shown
+    reset = str(seconds_to_reset(tightest.period, tightest.window.starts_at, now))
+    set_header("RateLimit-Limit", tightest.text)
+    set_header("RateLimit-Remaining", _number(least))
+    set_header("RateLimit-Reset", reset)
+    return reset
+
+
+def _number(value: float) -> str:
+    return str(value) if isinstance(value, int) else f"{value:.14g}"
+
+
+def _check(config: Config) -> None:
+    given = [(period, value) for period in LENGTH_S if (value := getattr(config, period)) is not None]
+    for (smaller, low), (bigger, high) in combinations(given, 2):
+        if high < low:
+            raise ConfigError(
+                "",
+                f"The limit for {bigger}({high:.1f}) cannot be lower than the limit for {smaller}({low:.1f})",
+            )
+    if config.policy == "cluster":
+        raise ConfigError("policy", "expected one of: local, redis")
+    if config.sync_rate != -1 and config.policy != "redis":
+        raise ConfigError("", "sync_rate can only be used with the redis policy")
+    if config.sync_rate != -1 and config.sync_rate < SHORTEST_SYNC_RATE_S:
+        raise ConfigError("", f"sync_rate must be greater than {SHORTEST_SYNC_RATE_S}, or -1 to disable")
+
+
+def _identifier(config: Config) -> Callable[[Context], str]:
+    """Return what tells callers apart; whoever lacks it is told apart by address."""
+    if config.limit_by == "service":
+        return lambda ctx: ctx.service.id if ctx.service else ctx.client_ip
+    if config.limit_by == "credential":
+        return lambda ctx: ctx.credential.id if ctx.credential else ctx.client_ip
+    if config.limit_by == "header":
+        name = config.header_name or ""
+        return lambda ctx: ctx.headers.get(name) or ctx.client_ip
+    if config.limit_by == "path":
+        path = config.path
+        return lambda ctx: ctx.path if ctx.path == path else ctx.client_ip
+    if config.limit_by == "ip":
+        return lambda ctx: ctx.client_ip
+    return _consumer_or_ip
+
+
+def _consumer_or_ip(ctx: Context) -> str:
+    if ctx.consumer is not None:
+        return ctx.consumer.id
+    return ctx.credential.id if ctx.credential is not None else ctx.client_ip
