@@ -27,7 +27,7 @@ check: $(VENV)/.installed-check
 	$(BIN)/python -m pytest
 
 bench: $(VENV)/.installed
-	$(BIN)/python benchmarks/load.py
+	$(BIN)/python -m benchmarks.load
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,84 @@
+"""Results as a file for the record and as a table for a person, with machine and versions beside them."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import shutil
+import statistics
+import subprocess
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from benchmarks.load_measure import Run
+from dbless_gateway import __version__
+
+RESULTS = Path(__file__).parent / "results"
+REFERENCE = "nginx"
+
+
+def summarise(rounds: list[dict[str, Run]]) -> dict[str, dict[str, float]]:
+    """Return every contender's medians; the ratio is taken within a round, where conditions were alike."""
+    return {
+        name: {
+            "cpu_us_per_request": _median(rounds, name, "cpu_us_per_request"),
+            "requests_per_s": _median(rounds, name, "requests_per_s"),
+            "p50_ms": _median(rounds, name, "p50_ms"),
+            "p99_ms": _median(rounds, name, "p99_ms"),
+            "cpu_ratio_to_nginx": round(
+                statistics.median(
+                    runs[name].cpu_us_per_request / runs[REFERENCE].cpu_us_per_request for runs in rounds
+                ),
+                3,
+            ),
+        }
+        for name in rounds[0]
+    }
+
+
+def _median(rounds: list[dict[str, Run]], name: str, field: str) -> float:
+    return round(float(statistics.median(getattr(runs[name], field) for runs in rounds)), 3)
+
+
+def print_scenario(title: str, summary: dict[str, dict[str, float]]) -> None:
+    """Print one comparison as a table."""
+    print(f"\n{title}")
+    print(f"  {'':10}{'CPU us/request':>16}{'x nginx':>9}{'requests/s':>12}{'p50 ms':>9}{'p99 ms':>9}")
+    for name, row in summary.items():
+        print(
+            f"  {name:10}{row['cpu_us_per_request']:16.1f}{row['cpu_ratio_to_nginx']:9.2f}"
+            f"{row['requests_per_s']:12.0f}{row['p50_ms']:9.2f}{row['p99_ms']:9.2f}"
+        )
+
+
+def save(results: dict[str, Any]) -> Path:
+    """Write the results of a run to a dated file."""
+    RESULTS.mkdir(exist_ok=True)
+    file = RESULTS / time.strftime("%Y-%m-%d-%H%M.json")
+    document = {"machine": _machine(), "versions": _versions(), "results": results}
+    file.write_text(json.dumps(document, indent=2) + "\n")
+    return file
+
+
+def _machine() -> dict[str, Any]:
+    model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+    return {
+        "cpu": model[1] if model else platform.machine(),
+        "cores": os.cpu_count(),
+        "memory_gib": round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30, 1),
+        "kernel": platform.release(),
+    }
+
+
+def _versions() -> dict[str, str]:
+    found = {"dbless-gateway": __version__, "python": platform.python_version()}
+    found |= {package: version(package) for package in ("uvloop", "httptools")}
+    for program in ("nginx", "haproxy", "wrk"):
+        if path := shutil.which(program) or shutil.which(program, path="/usr/sbin"):
+            said = subprocess.run([path, "-v"], capture_output=True, text=True, check=False)
+            found[program] = (said.stdout + said.stderr).splitlines()[0]
+    return found
