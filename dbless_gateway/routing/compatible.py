@@ -1,0 +1,134 @@
+"""The ``traditional_compatible`` flavour: how a route becomes rules, and how they rank.
+
+Kong evaluates all rules strictly by a 64-bit priority, greatest first, and equal ones by the greater id. Its
+bits are written down in ``priority``; the rank here is that number with the id behind it, so that keys are
+unique.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from uuid import UUID, uuid5
+
+from dbless_gateway.config.entities import Route
+from dbless_gateway.routing.classic import (
+    read_headers,
+    read_others,
+    read_regex,
+    selectors_of,
+    service_path_of,
+)
+from dbless_gateway.routing.conditions import Condition, HostIn, PathFound, PathStarts
+from dbless_gateway.routing.hosts import ANY_HOST, HostPattern, parse_host
+from dbless_gateway.routing.problems import RouteProblem
+from dbless_gateway.routing.regexes import literal_prefix, whole_segments
+from dbless_gateway.routing.rules import Placement, RouterEntry, Rule, Selector, SelectorKind, T
+
+_GROUP_NAMESPACE = UUID("7f145bf9-0dce-4f91-98eb-debbce4b9f6b")
+_ID_BITS = 128
+# Paths of one group share priority and id; the earlier one in the file is tried first.
+_PLACE_BITS = 16
+_MAX_PLACE = (1 << _PLACE_BITS) - 1
+_MAX_HEADERS = 255
+_MAX_PATH_LENGTH = (1 << 19) - 1
+# Kong shifts a regex_priority in as 32 bits; the half makes negative ones rank below zero.
+_REGEX_PRIORITY_HALF = 1 << 31
+
+
+def rules_of(entry: RouterEntry[T], problems: list[RouteProblem]) -> Iterator[tuple[Rule[T], Placement]]:
+    """Yield the rules of a route: one for each path, or one."""
+    route = entry.route
+    hosts = tuple(parse_host(host) for host in route.hosts or ())
+    conditions: list[Condition] = [*read_others(route), *read_headers(route, problems, traditional=False)]
+    if not route.paths:
+        yield _rule(entry, priority(route, None), UUID(route.id).int, 0, hosts, conditions, None, ())
+        return
+    ids = group_ids(route)
+    for place, path in enumerate(route.paths):
+        condition: PathFound | PathStarts = PathStarts(path.encode())
+        selectors: tuple[Selector, ...] = ()
+        if path.startswith("~"):
+            regex = read_regex(route, place, path, problems, text=True)
+            if regex is None:
+                continue
+            condition = PathFound(regex)
+            selectors = segment_selectors(path[1:])
+        group_id = ids[group_of(path)]
+        yield _rule(entry, priority(route, path), group_id, place, hosts, conditions, condition, selectors)
+
+
+def _rule(
+    entry: RouterEntry[T],
+    rank: int,
+    group_id: int,
+    place: int,
+    hosts: tuple[HostPattern, ...],
+    others: list[Condition],
+    path: PathFound | PathStarts | None,
+    selectors: tuple[Selector, ...],
+) -> tuple[Rule[T], Placement]:
+    regex = path.regex if isinstance(path, PathFound) else None
+    host_conditions = (HostIn(hosts),) if hosts else ()
+    # The index keeps hosts by name; only a port is left to check.
+    ported = host_conditions if any(host.port is not None for host in hosts) else ()
+    rule = Rule(
+        key=(rank << _ID_BITS | group_id) << _PLACE_BITS | (_MAX_PLACE - min(place, _MAX_PLACE)),
+        entry=entry,
+        conditions=(*host_conditions, *((path,) if path else ()), *others),
+        checks=(*ported, *others),
+        path=path,
+        regex=regex,
+        service_path=service_path_of(entry.service),
+        v1=False,
+    )
+    prefix = path.prefix if isinstance(path, PathStarts) else b""
+    if regex is not None:
+        prefix = literal_prefix(regex.pattern.decode()[1:])
+    return rule, Placement(hosts or (ANY_HOST,), (prefix,), selectors_of(others) + selectors, regex)
+
+
+def segment_selectors(pattern: str) -> tuple[Selector, ...]:
+    """Return a selector for each path segment that the pattern spells out."""
+    return tuple(
+        Selector(SelectorKind.SEGMENT, b"", frozenset((segment,))) for segment in whole_segments(pattern)
+    )
+
+
+def group_of(path: str) -> int:
+    """Return what the paths of a group have in common: 0 for regexes, else their length."""
+    return 0 if path.startswith("~") else len(path.encode())
+
+
+def group_ids(route: Route) -> dict[int, int]:
+    """Return the id that each group of paths ranks with; a lone path ranks with the route's own."""
+    paths = route.paths or ()
+    if len(paths) <= 1:
+        return {group_of(path): UUID(route.id).int for path in paths}
+    groups = dict.fromkeys(group_of(path) for path in paths)
+    return {
+        group: uuid5(_GROUP_NAMESPACE, f"{route.id}#{number}").int
+        for number, group in enumerate(groups, start=1)
+    }
+
+
+def priority(route: Route, path: str | None) -> int:
+    """Return Kong's priority of a route's group of paths."""
+    kinds = (
+        route.methods,
+        route.hosts,
+        route.headers,
+        route.paths,
+        route.snis,
+        route.sources,
+        route.destinations,
+    )
+    hosts = route.hosts or ()
+    bits = sum(1 for kind in kinds if kind) << 61
+    bits |= (bool(hosts) and not any("*" in host for host in hosts)) << 60
+    bits |= min(len(route.headers or ()), _MAX_HEADERS) << 52
+    if path is None:
+        return bits
+    if not path.startswith("~"):
+        return bits | min(len(path.encode()), _MAX_PATH_LENGTH)
+    regex_priority = min(max(route.regex_priority + _REGEX_PRIORITY_HALF, 0), 2 * _REGEX_PRIORITY_HALF - 1)
+    return bits | 1 << 51 | regex_priority << 19

@@ -1,0 +1,83 @@
+"""A match: what the router answers, and the captures of the route's regular expression.
+
+Both are immutable to the outside; captures are worked out when somebody asks, since most routes have none
+and most plugins do not look.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Generic
+
+from dbless_gateway.routing.paths import escape, join
+from dbless_gateway.routing.regexes import Regex
+from dbless_gateway.routing.request import Request
+from dbless_gateway.routing.rules import Rule, T
+
+_CONTROLS = re.compile(rb"[\x00-\x1f\x7f]")
+
+
+class Captures:
+    """``unnamed[0]`` is the whole match; a group that took no part is None. Text is UTF-8, bad bytes
+    replaced.
+    """
+
+    __slots__ = ("named", "unnamed")
+
+    def __init__(self, regex: Regex, path: bytes) -> None:
+        found = regex.search(path)
+        groups = () if found is None else (found.group(0), *found.groups())
+        self.unnamed: tuple[str | None, ...] = tuple(
+            None if group is None else group.decode(errors="replace") for group in groups
+        )
+        self.named: dict[str, str | None] = {
+            name: self.unnamed[number] for name, number in regex.group_names.items() if self.unnamed
+        }
+
+
+class Match(Generic[T]):
+    """The winner; ``upstream_path`` is what the target is asked for, escaped and without a query.
+
+    ``prefix`` is what X-Forwarded-Prefix says: the part of the path that was stripped, unless that was only
+    ``/``.
+    """
+
+    __slots__ = ("_captures", "_path", "_regex", "prefix", "upstream_path", "value")
+
+    def __init__(
+        self, value: T, prefix: bytes | None, upstream_path: bytes, path: bytes, regex: Regex | None
+    ) -> None:
+        self.value = value
+        self.prefix = prefix
+        self.upstream_path = upstream_path
+        self._path = path
+        self._regex = regex
+        self._captures: Captures | None = None
+
+    @property
+    def captures(self) -> Captures | None:
+        """The groups of the path's regex; None when it has none."""
+        if self._captures is None and self._regex is not None:
+            self._captures = Captures(self._regex, self._path)
+        return self._captures
+
+
+def make_match(rule: Rule[T], request: Request) -> Match[T]:
+    """Work out what follows from a rule that matches."""
+    path, route = request.path, rule.entry.route
+    matched, regex = (None, None) if rule.path is None else rule.path.matched(request)
+    target = join(
+        rule.service_path,
+        path,
+        matched_length=None if matched is None else len(matched),
+        strip=route.strip_path,
+        v1=rule.v1,
+    )
+    stripped = route.strip_path and matched is not None and matched not in (b"/", b"")
+    prefix = _printable(matched) if stripped and matched is not None else None
+    return Match(rule.entry.value, prefix, escape(target), path, regex)
+
+
+def _printable(prefix: bytes) -> bytes:
+    """Keep decoded control characters out of a header's value; the rest stays as Kong sends it."""
+    return escape(prefix) if _CONTROLS.search(prefix) else prefix
