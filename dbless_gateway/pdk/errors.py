@@ -237,20 +237,18 @@ def exit_json(status: int, value: Any, headers: Headers = (), *, grpc: bool = Fa
     return Reply(status, body, _with_type(JSON_TYPE, headers))
 
 
-def exit_empty(
-    status: int,
-    *,
-    accept: str | None,
-    content_type: str | None,
-    request_id: str,
-    headers: Headers = (),
-) -> Reply:
+def exit_empty(ctx: Context, status: int, headers: Headers = ()) -> Reply:
     """Return an exit that has no body of its own: for many statuses the server then supplies its page."""
+    content_type = ctx.headers.get("content-type")
     if is_grpc(content_type):
         return _grpc_reply(status, _GRPC_NAMES[grpc_status_for(status)], headers)
     if status in _GENERIC_PAGES:
         return server_error(
-            status, accept=accept, content_type=content_type, request_id=request_id, headers=headers
+            status,
+            accept=ctx.headers.get("accept"),
+            content_type=content_type,
+            request_id=ctx.request_id,
+            headers=headers,
         )
     if status in _SHORT_PAGES:
         title = f"{status} {_SHORT_PAGES[status]}"

@@ -22,7 +22,7 @@ from dbless_gateway.pdk.cache_control import (
     seconds,
 )
 from dbless_gateway.pdk.context import Context
-from dbless_gateway.pdk.errors import refuse
+from dbless_gateway.pdk.errors import exit_empty
 from dbless_gateway.pdk.plugin import PluginEnv
 from dbless_gateway.pdk.reply import Reply
 
@@ -33,6 +33,7 @@ PRIORITY = 100
 FORMAT_VERSION = 1
 
 _HEAD_LENGTH = Struct(">I")
+_decode_json = json.JSONDecoder().decode
 _NEVER_REPLAYED = frozenset(
     {
         "connection",
@@ -100,7 +101,7 @@ class Entry:
     def decode(cls, stored: bytes) -> Entry:
         """Return the entry that ``encode`` wrote."""
         body_start = 4 + _HEAD_LENGTH.unpack_from(stored)[0]
-        version, status, headers, stored_at, ttl_s = json.loads(stored[4:body_start])
+        version, status, headers, stored_at, ttl_s = _decode_json(stored[4:body_start].decode())
         return cls(status, [(n, v) for n, v in headers], stored[body_start:], stored_at, ttl_s, version)
 
     def describe(self) -> dict[str, Any]:
@@ -152,7 +153,7 @@ class Handler:
         stored = self._cache.get(storage_key(key))
         if stored is None:
             if "only-if-cached" in directives:
-                return refuse(ctx, 504)
+                return exit_empty(ctx, 504)
             self._record(ctx, key, "Miss")
             return None
         entry = Entry.decode(stored)
@@ -180,7 +181,8 @@ class Handler:
             if self._is_shown(ctx, "X-Cache-Status"):
                 response.headers.set("X-Cache-Status", "Bypass")
             return
-        recording.entry = Entry(response.status, response.headers.items(), b"", self._now(), ttl_s)
+        headers = [header for header in response.headers.items() if _is_replayed(header[0].lower())]
+        recording.entry = Entry(response.status, headers, b"", self._now(), ttl_s)
         recording.storage_ttl_s = self._config.storage_ttl or ttl_s
 
     def body_filter(self, ctx: Context, chunk: bytes, last: bool) -> bytes | None:
@@ -207,8 +209,7 @@ class Handler:
         ctx.shared["proxy_cache_hit"] = True
         self._diagnose(ctx, "age", str(int(max(age_s, 0))))
         self._diagnose(ctx, "X-Cache-Status", "Hit")
-        headers = tuple(header for header in entry.headers if _is_replayed(header[0].lower()))
-        return Reply(entry.status, entry.body, headers, proxied=True)
+        return Reply(entry.status, entry.body, tuple(entry.headers), proxied=True)
 
     def _is_too_old(self, entry: Entry, age_s: float, directives: Directives) -> bool:
         if not self._config.cache_control:

@@ -74,46 +74,36 @@ class Handler:
         # Kong's error writer knows 400 to 599 only; any other code is a failure of the plugin.
         code = config.error_code or 429
         self._status, self._message = (int(code), config.error_message) if 400 <= code <= 599 else (500, None)
-        self._counters = env.host.counters
+        self._increment = env.host.counters.increment
+        self._read = env.host.counters.read
         self._now = env.host.now
 
     def access(self, ctx: Context) -> Reply | None:
         """Count the request, tell the client where it stands, refuse it when a window is full."""
         now = self._now()
-        used, is_stopped = self._count(self._key_prefix + self._identify(ctx), now)
-        if is_stopped:
-            return self._refuse(ctx, used, now)
-        if self._shows_headers:
-            _show(ctx, self._limits, [limit.value - count - 1 for limit, count in used], now)
-        return None
-
-    def _count(self, key: str, now: float) -> tuple[list[tuple[_Limit, int]], bool]:
-        """Return the counts before this request, and whether it is over a limit (then nothing was
-        counted).
-        """
-        increment = self._counters.increment
-        used: list[tuple[_Limit, int]] = []
+        key = self._key_prefix + self._identify(ctx)
+        remaining: list[float] = []
         for limit in self._limits:
             ends_at = limit.window.enter(now)
-            before = increment(key + limit.window.key, 1, limit.value, ends_at)
-            used.append((limit, before))
-            if before >= limit.value:
-                return self._uncount(key, used), True
-        return used, False
-
-    def _uncount(self, key: str, counted: list[tuple[_Limit, int]]) -> list[tuple[_Limit, int]]:
-        for limit, _ in counted[:-1]:
-            self._counters.increment(key + limit.window.key, -1, None, 0.0)
-        return counted + [
-            (limit, self._counters.read(key + limit.window.key)) for limit in self._limits[len(counted) :]
-        ]
-
-    def _refuse(self, ctx: Context, used: list[tuple[_Limit, int]], now: float) -> Reply:
-        headers: tuple[tuple[str, str], ...] = ()
+            rest = limit.value - self._increment(key + limit.window.key, 1, limit.value, ends_at)
+            if rest <= 0:
+                return self._refuse(ctx, key, len(remaining), now)
+            remaining.append(rest - 1)
         if self._shows_headers:
-            reset = _show(ctx, self._limits, [limit.value - count for limit, count in used], now)
-            headers = (("Retry-After", reset),)
-        return refuse(ctx, self._status, self._message, headers)
+            _show(ctx, self._limits, remaining, now)
+        return None
+
+    def _refuse(self, ctx: Context, key: str, counted: int, now: float) -> Reply:
+        """Refuse a request, which then must not count in the windows where it has been counted already."""
+        for limit in self._limits[:counted]:
+            self._increment(key + limit.window.key, -1, None, 0.0)
+        if not self._shows_headers:
+            return refuse(ctx, self._status, self._message)
+        for limit in self._limits:
+            limit.window.enter(now)
+        remaining = [limit.value - self._read(key + limit.window.key) for limit in self._limits]
+        reset = _show(ctx, self._limits, remaining, now)
+        return refuse(ctx, self._status, self._message, (("Retry-After", reset),))
 
 
 class _Limit:
@@ -133,17 +123,19 @@ class _Limit:
 def _show(ctx: Context, limits: list[_Limit], remaining: list[float], now: float) -> str:
     """Set the client's headers; return the seconds until the tightest window ends."""
     set_header = ctx.set_response_header
-    tightest, least = limits[0], inf
+    tightest, least, least_text = limits[0], inf, ""
     for limit, rest in zip(limits, remaining, strict=True):
-        shown = rest if rest > 0 else 0
+        if rest < 0:
+            rest = 0
+        text = str(rest) if isinstance(rest, int) else _number(rest)
         set_header(limit.limit_header, limit.text)
-        set_header(limit.remaining_header, _number(shown))
+        set_header(limit.remaining_header, text)
         # Limits are in the order of their length, and of equals the longer window wins.
-        if shown <= least:
-            tightest, least = limit, shown
+        if rest <= least:
+            tightest, least, least_text = limit, rest, text
     reset = str(seconds_to_reset(tightest.period, tightest.window.starts_at, now))
     set_header("RateLimit-Limit", tightest.text)
-    set_header("RateLimit-Remaining", _number(least))
+    set_header("RateLimit-Remaining", least_text)
     set_header("RateLimit-Reset", reset)
     return reset
 

@@ -15,6 +15,7 @@ process that
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from time import time
 
 from dbless_gateway.runtime.sharedmem import HEADER_BYTES, SharedMemory
@@ -43,10 +44,20 @@ _BUCKETS = 5
 class RingCache:
     """Byte strings with a time to live; satisfies ``pdk.plugin.Cache``."""
 
-    __slots__ = ("_buckets", "_memory", "_reals", "_ring_bytes", "_ring_start", "_words", "entry_limit_bytes")
+    __slots__ = (
+        "_buckets",
+        "_memory",
+        "_now",
+        "_reals",
+        "_ring_bytes",
+        "_ring_start",
+        "_words",
+        "entry_limit_bytes",
+    )
 
-    def __init__(self, memory: SharedMemory) -> None:
+    def __init__(self, memory: SharedMemory, now: Callable[[], float] = time) -> None:
         self._memory = memory
+        self._now = now
         self._words = memory.words
         self._reals = memory.reals
         self._buckets = memory.words[_BUCKETS]
@@ -55,19 +66,21 @@ class RingCache:
         self.entry_limit_bytes = self._ring_bytes // _LARGEST_SHARE
 
     @classmethod
-    def create(cls, *, ring_bytes: int = DEFAULT_RING_BYTES, workers: int = 1) -> RingCache:
+    def create(
+        cls, *, ring_bytes: int = DEFAULT_RING_BYTES, workers: int = 1, now: Callable[[], float] = time
+    ) -> RingCache:
         """Make an empty cache that holds so many bytes of values."""
         buckets = max(1, ring_bytes // _BYTES_PER_SLOT // 8)
         index_bytes = buckets * _BUCKET_BYTES
         ring_bytes = -(-ring_bytes // 8) * 8
         memory = SharedMemory.create("dbless-cache", index_bytes + ring_bytes, locking=workers > 1)
         memory.words[_BUCKETS] = buckets
-        return cls(memory)
+        return cls(memory, now)
 
     @classmethod
-    def attach(cls, fd: int, *, workers: int) -> RingCache:
+    def attach(cls, fd: int, *, workers: int, now: Callable[[], float] = time) -> RingCache:
         """Map the cache that another process made."""
-        return cls(SharedMemory(fd, locking=workers > 1))
+        return cls(SharedMemory(fd, locking=workers > 1), now)
 
     @property
     def fd(self) -> int:
@@ -79,7 +92,7 @@ class RingCache:
         low, high = self._memory.digest(key)
         with self._memory.shared(0, HEADER_BYTES):
             slot = self._find(low, high)
-            if not slot or not self._is_alive(slot, time()):
+            if not slot or not self._is_alive(slot, self._now()):
                 return None
             start = self._place(self._words[slot + 2])
             return self._memory.data[start : start + self._words[slot + 3]]
@@ -90,7 +103,7 @@ class RingCache:
             return False
         low, high = self._memory.digest(key)
         with self._memory.exclusive(0, HEADER_BYTES):
-            now = time()
+            now = self._now()
             slot = self._find(low, high) or self._worst(low, now)
             self._reals[slot + 4] = 0.0
             position = self._append(value)
@@ -108,7 +121,7 @@ class RingCache:
             slot = self._find(low, high)
             if not slot:
                 return False
-            alive = self._is_alive(slot, time())
+            alive = self._is_alive(slot, self._now())
             self._reals[slot + 4] = 0.0
             return alive
 

@@ -12,6 +12,7 @@ counters longer, never shorter.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from time import time
 
 from dbless_gateway.runtime.sharedmem import HEADER_BYTES, SharedMemory, split_digest
@@ -29,10 +30,11 @@ _HEADER_WORDS = HEADER_BYTES // 8
 class SharedCounters:
     """Counters shared by all processes that hold the same descriptor; satisfies ``pdk.plugin.Counters``."""
 
-    __slots__ = ("_buckets", "_locking", "_memory", "_reals", "_seed", "_words")
+    __slots__ = ("_buckets", "_locking", "_memory", "_now", "_reals", "_seed", "_words")
 
-    def __init__(self, memory: SharedMemory) -> None:
+    def __init__(self, memory: SharedMemory, now: Callable[[], float] = time) -> None:
         self._memory = memory
+        self._now = now
         self._words = memory.words
         self._reals = memory.reals
         self._seed = memory.seed
@@ -40,15 +42,17 @@ class SharedCounters:
         self._buckets = (len(memory.data) - HEADER_BYTES) // _BUCKET_BYTES
 
     @classmethod
-    def create(cls, *, slots: int = DEFAULT_SLOTS, workers: int = 1) -> SharedCounters:
+    def create(
+        cls, *, slots: int = DEFAULT_SLOTS, workers: int = 1, now: Callable[[], float] = time
+    ) -> SharedCounters:
         """Make an empty table; ``slots`` is rounded up to whole buckets."""
         size_bytes = -(-slots // 8) * _BUCKET_BYTES
-        return cls(SharedMemory.create("dbless-counters", size_bytes, locking=workers > 1))
+        return cls(SharedMemory.create("dbless-counters", size_bytes, locking=workers > 1), now)
 
     @classmethod
-    def attach(cls, fd: int, *, workers: int) -> SharedCounters:
+    def attach(cls, fd: int, *, workers: int, now: Callable[[], float] = time) -> SharedCounters:
         """Map the table that another process made."""
-        return cls(SharedMemory(fd, locking=workers > 1))
+        return cls(SharedMemory(fd, locking=workers > 1), now)
 
     @property
     def fd(self) -> int:
@@ -76,7 +80,7 @@ class SharedCounters:
         first = _HEADER_WORDS + low % self._buckets * _BUCKET_WORDS
         with self._memory.shared(first * 8, _BUCKET_BYTES):
             slot = self._find(first, low, high)
-            return self._words[slot + 2] if slot and self._reals[slot + 3] > time() else 0
+            return self._words[slot + 2] if slot and self._reals[slot + 3] > self._now() else 0
 
     def close(self) -> None:
         """Give this process's mapping back."""
@@ -88,7 +92,7 @@ class SharedCounters:
         words = self._words
         # Most counters live in the first slot of their bucket.
         slot = first if words[first] == low and words[first + 1] == high else self._find(first, low, high)
-        before = words[slot + 2] if slot and self._reals[slot + 3] > time() else 0
+        before = words[slot + 2] if slot and self._reals[slot + 3] > self._now() else 0
         if limit is not None and before >= limit:
             return before
         if before:

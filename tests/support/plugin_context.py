@@ -214,8 +214,8 @@ class FakeHost:
     def __init__(self) -> None:
         self.node_id = "11111111-2222-4333-8444-555555555555"
         self.version = "3.9.1"
-        self.counters = SharedCounters.create(slots=1024)
-        self.cache = RingCache.create(ring_bytes=1 << 20)
+        self.counters = SharedCounters.create(slots=1024, now=self.now)
+        self.cache = RingCache.create(ring_bytes=1 << 20, now=self.now)
         self.queues: dict[str, FakeQueue] = {}
         self.clock = START
 

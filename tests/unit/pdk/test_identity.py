@@ -1,0 +1,34 @@
+"""Look-ups over consumers and credentials."""
+
+from __future__ import annotations
+
+from dbless_gateway.pdk.identity import Identities
+from tests.support.plugin_context import make_consumer, make_credential
+
+ALICE = make_consumer("id-alice", "alice")
+NAMELESS = make_consumer("id-2", None)
+KEY = make_credential("id-key", "keyauth_credentials", "id-alice", key="k")
+
+
+def test_finds_by_id_and_by_name() -> None:
+    identities = Identities([ALICE, NAMELESS], [KEY])
+
+    assert identities.consumer("id-alice") is ALICE
+    assert identities.consumer("alice") is None
+    assert identities.consumer_by_id_or_username("alice") is ALICE
+    assert identities.consumer_by_id_or_username("id-2") is NAMELESS
+    assert identities.credentials("keyauth_credentials") == [KEY]
+    assert identities.credentials("acls") == []
+
+
+def test_an_index_is_built_once() -> None:
+    identities = Identities([ALICE], [KEY])
+    built: list[str] = []
+
+    def build(source: Identities) -> dict[str, str]:
+        built.append("once")
+        return {str(c.fields["key"]): c.id for c in source.credentials("keyauth_credentials")}
+
+    assert identities.index("keys", build) == {"k": "id-key"}
+    assert identities.index("keys", build) == {"k": "id-key"}
+    assert built == ["once"]

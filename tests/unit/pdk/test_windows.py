@@ -1,0 +1,56 @@
+"""Calendar windows in UTC."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dbless_gateway.pdk.windows import LENGTH_S, CurrentWindow, seconds_to_reset, window_bounds
+
+
+def _at(text: str) -> float:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()
+
+
+@pytest.mark.parametrize(
+    ("period", "now", "start", "end"),
+    [
+        ("second", "2024-02-29T12:34:56.9", "2024-02-29T12:34:56", "2024-02-29T12:34:57"),
+        ("minute", "2024-02-29T12:34:56", "2024-02-29T12:34:00", "2024-02-29T12:35:00"),
+        ("hour", "2024-02-29T12:34:56", "2024-02-29T12:00:00", "2024-02-29T13:00:00"),
+        ("day", "2024-02-29T12:34:56", "2024-02-29T00:00:00", "2024-03-01T00:00:00"),
+        ("month", "2024-12-31T23:59:59", "2024-12-01T00:00:00", "2025-01-01T00:00:00"),
+        ("year", "2024-02-29T12:34:56", "2024-01-01T00:00:00", "2025-01-01T00:00:00"),
+    ],
+)
+def test_bounds(period: str, now: str, start: str, end: str) -> None:
+    assert window_bounds(period, _at(now)) == (_at(start), _at(end))
+
+
+@pytest.mark.parametrize(
+    ("period", "now", "seconds"),
+    [
+        ("second", "2024-01-31T00:00:00.9", 1),
+        ("minute", "2024-01-31T00:00:59.9", 1),
+        ("hour", "2024-01-31T00:00:01.5", 3599),
+        ("month", "2024-01-31T23:00:00", 1),
+        ("month", "2024-01-02T00:00:00", 29 * 86400),
+    ],
+)
+def test_reset_uses_the_nominal_length(period: str, now: str, seconds: int) -> None:
+    start, _ = window_bounds(period, _at(now))
+    assert seconds_to_reset(period, start, _at(now)) == seconds
+
+
+@given(st.sampled_from(list(LENGTH_S)), st.lists(st.floats(0, 4e9), min_size=1))
+def test_the_remembered_window_is_the_right_one(period: str, times: list[float]) -> None:
+    """Whatever the clock does, also going back."""
+    window = CurrentWindow(period)
+    for now in times:
+        start, end = window_bounds(period, now)
+        assert window.enter(now) == end
+        assert start <= now < end
+        assert window.key == f":{start * 1000}:{period}"
