@@ -24,13 +24,14 @@ _GOLDEN_SECTION = 0.6180339887498949
 class RoundRobin:
     """See the module."""
 
-    __slots__ = ("_owners", "_position", "_reach", "_roster", "_step", "_total")
+    __slots__ = ("_owners", "_position", "_reach", "_retries", "_roster", "_step", "_total")
 
     wants_loads = False
 
     def __init__(self, roster: Roster, position: int) -> None:
         self._roster = roster
         self._position = position
+        self._retries = 0
         self.refresh()
 
     @classmethod
@@ -49,16 +50,17 @@ class RoundRobin:
         position = (self._position + self._step) % self._total
         self._position = position
         seat = self._owners[bisect_right(self._reach, position)]
-        if seat in tried:
+        if seat in tried and seat >= 0:
             return self._pick_untried(tried)
         return seat
 
     def _pick_untried(self, tried: Sequence[int]) -> int:
-        # By weight again, and by the moving pointer: or one neighbour would inherit all of a dead seat's
-        # retries.
+        # By weight again, with a pointer of its own: the turn's would favour whoever follows the failing
+        # seat.
         seats = self._roster.untried(tried)
         reach = list(accumulate(self._roster.weights[seat] for seat in seats))
-        return seats[bisect_right(reach, self._position % reach[-1])]
+        self._retries += 1
+        return seats[bisect_right(reach, int(self._retries * _GOLDEN_SECTION % 1 * reach[-1]))]
 
     def refresh(self) -> None:
         """Lay out one turn over the available seats."""

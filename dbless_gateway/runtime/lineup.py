@@ -24,7 +24,6 @@ from dbless_gateway.runtime.peer import Peer, PeerId, is_ip, split_port
 # Between two slices of a plan built in the background other events get their turn.
 _SLICE_S = 0.001
 _TARGETS_PER_STEP = 32
-_SRV_DEFAULT_WEIGHT = 1  # for SRV weight 0
 
 
 class TargetSpec(NamedTuple):
@@ -116,7 +115,7 @@ class Member:
         weight = spec.weight
         # An SRV record's own weight counts, but a target switched off stays off.
         if record.weight is not None and spec.weight:
-            weight = record.weight or _SRV_DEFAULT_WEIGHT
+            weight = record.weight
         return Placement(peer, weight, self._setup.host_header or host)
 
 
@@ -125,9 +124,10 @@ class Lineup:
 
     __slots__ = (
         "_installed",
+        "_is_closed",
+        "_is_outdated",
         "_names",
         "_peer_of",
-        "_plan_number",
         "is_building",
         "members",
         "peers",
@@ -145,11 +145,13 @@ class Lineup:
         self.is_building = False
         self._names = names
         self._peer_of = peer_of
-        self._plan_number = 0
+        self._is_outdated = False  # an answer has changed since the addresses were last looked at
+        self._is_closed = False
         self._installed: Callable[[], None] | None = None  # called after each later plan
 
     def prepare_steps(self, previous: Picker | None) -> Generator[None, None, None]:
         """Make the members and the first plan, in slices."""
+        self.is_building = True
         for number, spec in enumerate(self.setup.targets, 1):
             member = Member(spec, self.setup)
             if not is_ip(spec.host):
@@ -158,6 +160,7 @@ class Lineup:
             if number % _TARGETS_PER_STEP == 0:
                 yield
         yield from self._build_steps(previous)
+        self._finish()
 
     def install(self, installed: Callable[[], None]) -> None:
         """Put the prepared plan into effect, and each later one; ``installed`` is told of each."""
@@ -167,7 +170,7 @@ class Lineup:
     def close(self) -> None:
         """Stop watching names."""
         self._installed = None
-        self._plan_number += 1  # a plan still being built is forgotten
+        self._is_closed = True
         for member in self.members:
             if member.watch is not None:
                 member.watch.close()
@@ -177,10 +180,9 @@ class Lineup:
         """Whether addresses may still appear by themselves: an answer or a plan is on its way."""
         return self.is_building or any(member.is_pending for member in self.members)
 
-    def _build_steps(self, previous: Picker | None) -> Generator[None, None, bool]:
-        """Build a plan of the present addresses; return False when a newer build has overtaken this one."""
-        self._plan_number += 1
-        number = self._plan_number
+    def _build_steps(self, previous: Picker | None) -> Generator[None, None, None]:
+        """Build a plan of the present addresses."""
+        self._is_outdated = False
         for member in self.members:
             member.place(self._peer_of)
         seated = sorted(self._seated(), key=lambda pair: pair[0])
@@ -190,10 +192,7 @@ class Lineup:
             seats, peers, bytearray(peer.available for peer in peers), [seat.weight for seat in seats]
         )
         picker = yield from ALGORITHMS[self.setup.algorithm](roster, self.setup.slots, previous)
-        if number != self._plan_number:
-            return False
         self.roster, self.peers, self.picker = roster, peers, picker
-        return True
 
     def _seated(self) -> list[tuple[Seat, Peer]]:
         return [
@@ -204,22 +203,34 @@ class Lineup:
         ]
 
     def _rebuild(self) -> None:
-        """Build the next plan in the background: a name has another answer."""
-        self.is_building = True
-        self._continue(self._build_steps(self.picker))
+        """Take notice that a name has another answer; a plan under way is finished first."""
+        self._is_outdated = True
+        if not self.is_building:
+            self._start()
 
-    def _continue(self, steps: Generator[None, None, bool]) -> None:
+    def _start(self) -> None:
+        self.is_building = True
+        # Not at once: answers that arrive together make one plan.
+        asyncio.get_running_loop().call_soon(self._continue, self._build_steps(self.picker))
+
+    def _continue(self, steps: Generator[None, None, None]) -> None:
+        if self._is_closed:
+            return
         stop_at = monotonic() + _SLICE_S
         try:
             while monotonic() < stop_at:
                 next(steps)
-        except StopIteration as stop:
-            if stop.value:
-                self.is_building = False
-                if self._installed is not None:
-                    self._assign()
-            return
-        asyncio.get_running_loop().call_soon(self._continue, steps)
+        except StopIteration:
+            self._finish()
+        else:
+            asyncio.get_running_loop().call_soon(self._continue, steps)
+
+    def _finish(self) -> None:
+        self.is_building = self._is_outdated
+        if self._installed is not None:
+            self._assign()
+        if self.is_building:
+            self._start()
 
     def _assign(self) -> None:
         for member in self.members:
