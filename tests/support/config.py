@@ -10,16 +10,16 @@ import yaml
 
 
 def service(
-    address: str, path: str = "/", *, route: dict[str, Any] | None = None, **fields: Any
+    address: str, at: str = "/", /, *, route: dict[str, Any] | None = None, **fields: Any
 ) -> dict[str, Any]:
-    """Return a service at an address with one route on a path; ``route`` adds fields to the route."""
+    """Return a service at an address with one route at a path; ``route`` adds fields to the route."""
     host, port = address.rsplit(":", 1)
     return {
-        "name": fields.pop("name", f"service-{path.strip('/') or 'root'}"),
+        "name": fields.pop("name", f"service-{at.strip('/') or 'root'}"),
         "host": host,
         "port": int(port),
         **fields,
-        "routes": [{"name": f"route-{path.strip('/') or 'root'}", "paths": [path], **(route or {})}],
+        "routes": [{"name": f"route-{at.strip('/') or 'root'}", "paths": [at], **(route or {})}],
     }
 
 

@@ -2,8 +2,9 @@
 
 An ``Origin`` listens on a free loopback port and runs its *script* once per request, in a thread per
 connection. A script gets the connection and does what it likes with it: read the request, answer fast,
-slowly, wrongly or not at all. What arrived is kept in ``requests``, in order of arrival. An exception in a
-script, other than the peer's going away, is raised when the origin is closed.
+slowly, wrongly or not at all. The script is looked up when a request's first byte is there, so a test can
+change it while connections are open. What arrived is kept in ``requests``, in order of arrival. An
+exception in a script, other than the peer's going away, is raised when the origin is closed.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import queue
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -58,6 +60,14 @@ class OriginConnection(Wire):
         self.closed = True
         super().reset()
 
+    def wait_for_bytes(self) -> bool:
+        """Wait, as long as it takes, for the next request to begin; False when the gateway closed instead."""
+        self.socket.settimeout(None)
+        try:
+            return self.socket.recv(1, socket.MSG_PEEK) != b""
+        finally:
+            self.socket.settimeout(TIMEOUT_S)
+
 
 class Origin:
     """A scripted target; a context manager."""
@@ -65,6 +75,7 @@ class Origin:
     def __init__(self, script: Script | None = None, name: str = "origin") -> None:
         self.name = name
         self.script = script or answer_with_name
+        self.on_connect: Script | None = None  # Runs before the first request of a connection.
         self.requests: list[Request] = []
         self.connection_count = 0
         self._arrivals: queue.Queue[Request] = queue.Queue()
@@ -89,6 +100,19 @@ class Origin:
     def address(self) -> str:
         return f"127.0.0.1:{self.port}"
 
+    def start_over(self) -> None:
+        """Forget requests and scripts; connections stay."""
+        self.script, self.on_connect = answer_with_name, None
+        self.requests.clear()
+        self._arrivals = queue.Queue()
+
+    def drop_connections(self) -> None:
+        """Close every connection, as a restarting target would."""
+        for connection in self._connections:
+            with suppress(OSError):
+                connection.socket.shutdown(socket.SHUT_RDWR)
+        self._connections.clear()
+
     def note(self, request: Request) -> None:
         self.requests.append(request)
         self._arrivals.put(request)
@@ -107,8 +131,7 @@ class Origin:
     def close(self) -> None:
         if not self._closing:
             self.stop_listening()
-        for connection in self._connections:
-            connection.socket.close()
+        self.drop_connections()
 
     def _accept(self) -> None:
         while True:
@@ -123,13 +146,17 @@ class Origin:
 
     def _serve(self, connection: OriginConnection) -> None:
         try:
-            while not connection.closed:
+            if self.on_connect is not None:
+                self.on_connect(connection)
+            while not connection.closed and connection.wait_for_bytes():
                 self.script(connection)
         except (ConnectionClosed, OSError):
-            connection.close()
+            pass
         except Exception as error:  # noqa: BLE001 - kept for the test's thread, where it can fail the test
             self._errors.append(error)
-            connection.close()
+        finally:
+            if not connection.closed:
+                connection.close()
 
 
 def answer_with_name(connection: OriginConnection) -> None:
