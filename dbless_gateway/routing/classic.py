@@ -21,7 +21,7 @@ from dbless_gateway.routing.conditions import (
 )
 from dbless_gateway.routing.hosts import parse_sni
 from dbless_gateway.routing.problems import RouteProblem
-from dbless_gateway.routing.regexes import Regex, RegexError, compile_regex
+from dbless_gateway.routing.regexes import Regex, RegexError, compile_regex, whole_segments
 from dbless_gateway.routing.rules import Selector, SelectorKind
 
 HTTP_PROTOCOLS = frozenset(("http", "https", "grpc", "grpcs"))
@@ -111,3 +111,10 @@ def selectors_of(conditions: Iterable[Condition]) -> tuple[Selector, ...]:
         elif isinstance(condition, MethodIn):
             found.append(Selector(SelectorKind.METHOD, b"", condition.methods))
     return tuple(found)
+
+
+def segment_selectors(pattern: str) -> tuple[Selector, ...]:
+    """Return a selector for each path segment that the pattern spells out."""
+    return tuple(
+        Selector(SelectorKind.SEGMENT, b"", frozenset((segment,))) for segment in whole_segments(pattern)
+    )

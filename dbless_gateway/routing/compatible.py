@@ -15,14 +15,15 @@ from dbless_gateway.routing.classic import (
     read_headers,
     read_others,
     read_regex,
+    segment_selectors,
     selectors_of,
     service_path_of,
 )
 from dbless_gateway.routing.conditions import Condition, HostIn, PathFound, PathStarts
 from dbless_gateway.routing.hosts import ANY_HOST, HostPattern, parse_host
 from dbless_gateway.routing.problems import RouteProblem
-from dbless_gateway.routing.regexes import literal_prefix, whole_segments
-from dbless_gateway.routing.rules import Placement, RouterEntry, Rule, Selector, SelectorKind, T
+from dbless_gateway.routing.regexes import literal_prefix
+from dbless_gateway.routing.rules import Placement, RouterEntry, Rule, Selector, T
 
 _GROUP_NAMESPACE = UUID("7f145bf9-0dce-4f91-98eb-debbce4b9f6b")
 _ID_BITS = 128
@@ -35,11 +36,19 @@ _MAX_PATH_LENGTH = (1 << 19) - 1
 _REGEX_PRIORITY_HALF = 1 << 31
 
 
-def rules_of(entry: RouterEntry[T], problems: list[RouteProblem]) -> Iterator[tuple[Rule[T], Placement]]:
-    """Yield the rules of a route: one for each path, or one."""
+def rules_of(
+    entry: RouterEntry[T], problems: list[RouteProblem], more: tuple[Condition, ...] = ()
+) -> Iterator[tuple[Rule[T], Placement]]:
+    """Yield the rules of a route: one for each path, or one; ``more`` are conditions that its fields do not
+    say.
+    """
     route = entry.route
     hosts = tuple(parse_host(host) for host in route.hosts or ())
-    conditions: list[Condition] = [*read_others(route), *read_headers(route, problems, traditional=False)]
+    conditions: list[Condition] = [
+        *read_others(route),
+        *read_headers(route, problems, traditional=False),
+        *more,
+    ]
     if not route.paths:
         yield _rule(entry, priority(route, None), UUID(route.id).int, 0, hosts, conditions, None, ())
         return
@@ -85,13 +94,6 @@ def _rule(
     if regex is not None:
         prefix = literal_prefix(regex.pattern.decode()[1:])
     return rule, Placement(hosts or (ANY_HOST,), (prefix,), selectors_of(others) + selectors, regex)
-
-
-def segment_selectors(pattern: str) -> tuple[Selector, ...]:
-    """Return a selector for each path segment that the pattern spells out."""
-    return tuple(
-        Selector(SelectorKind.SEGMENT, b"", frozenset((segment,))) for segment in whole_segments(pattern)
-    )
 
 
 def group_of(path: str) -> int:

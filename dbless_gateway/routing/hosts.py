@@ -10,8 +10,10 @@ import re
 from enum import Enum
 from typing import NamedTuple
 
-# Longer digits cannot be a port; the limit keeps int() off numbers with thousands of digits.
-_PORT = re.compile(rb":([0-9]{1,5})\Z")
+_PORT = re.compile(rb":([0-9]+)\Z")
+# More digits are no port, and int() must not be given thousands of them.
+_PORT_DIGITS = 5
+_NO_PORT = 1 << 16
 
 
 class HostKind(Enum):
@@ -69,7 +71,7 @@ def split_port(host: bytes) -> tuple[bytes, int | None]:
     found = _PORT.search(host)
     if found is None or host.find(b":") != found.start():
         return host, None
-    return host[: found.start()], int(found[1])
+    return host[: found.start()], _port_of(found[1])
 
 
 def split_port_bracketed(host: bytes) -> tuple[bytes, int | None]:
@@ -78,5 +80,9 @@ def split_port_bracketed(host: bytes) -> tuple[bytes, int | None]:
         found = _PORT.search(host)
         if found is None or host[found.start() - 1 : found.start()] != b"]":
             return host, None
-        return host[: found.start()], int(found[1])
+        return host[: found.start()], _port_of(found[1])
     return split_port(host)
+
+
+def _port_of(digits: bytes) -> int:
+    return int(digits) if len(digits) <= _PORT_DIGITS else _NO_PORT

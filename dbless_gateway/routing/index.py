@@ -81,6 +81,16 @@ class PathLevel(Generic[T]):
             yield from self.leaves[number].all(request)
             number = self.parents[number]
 
+    def dispose_steps(self) -> Generator[None, None, None]:
+        """Let go of the leaves in slices."""
+        while self.leaves:
+            crowds = [leaf.crowd for leaf in self.leaves[-_DISPOSE_SLICE:] if leaf.crowd is not None]
+            del self.leaves[-_DISPOSE_SLICE:]
+            for crowd in crowds:
+                yield from crowd.dispose_steps()
+            if self.leaves:
+                yield
+
 
 class Index(Generic[T]):
     """All rules of a router."""
@@ -151,25 +161,11 @@ class Index(Generic[T]):
         """Let go of the rules in slices; whoever still holds one keeps it."""
         for levels in (self.suffixes.values, self.prefixes.values):
             while levels:
-                yield from _empty_steps(levels.pop())
-        yield from _empty_steps(self.any)
+                yield from levels.pop().dispose_steps()
+        yield from self.any.dispose_steps()
         number = 0
         while self.exact:
-            yield from _empty_steps(self.exact.popitem()[1])
+            yield from self.exact.popitem()[1].dispose_steps()
             number += 1
             if number % _DISPOSE_SLICE == 0:
                 yield
-
-
-def _empty_steps(level: PathLevel[T]) -> Generator[None, None, None]:
-    while len(level.leaves) > _DISPOSE_SLICE:
-        del level.leaves[-_DISPOSE_SLICE:]
-        yield
-    # A leaf may hold thousands of rules in its buckets.
-    for leaf in level.leaves:
-        if leaf.crowd is not None:
-            for buckets in leaf.crowd.buckets.values():
-                while buckets:
-                    for _ in range(min(_DISPOSE_SLICE, len(buckets))):
-                        buckets.popitem()
-                    yield

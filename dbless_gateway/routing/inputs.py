@@ -19,6 +19,7 @@ from dbless_gateway.routing.conditions import (
     SourceIn,
 )
 from dbless_gateway.routing.request import Connection, HeaderLookup
+from dbless_gateway.routing.traditional import TraditionalHostIn
 
 KeyMaker = Callable[[bytes, bytes, bytes, Connection, HeaderLookup, bytes | None], Hashable]
 
@@ -44,6 +45,9 @@ class Inputs:
                 self.method = True
             elif isinstance(condition, HeaderIs):
                 self.headers.add(condition.name)
+            elif isinstance(condition, TraditionalHostIn):
+                self.host = True
+                self.connection |= bool(condition.wildcards)
             elif isinstance(condition, HostIn):
                 self.host = True
                 # Without a port in the Host header, the listener's counts.

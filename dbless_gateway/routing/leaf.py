@@ -169,6 +169,17 @@ class Crowd(Generic[T]):
                 if rules[number].accepts_but_regex(request):
                     yield rules[number]
 
+    def dispose_steps(self) -> Generator[None, None, None]:
+        """Let go of the rules in slices."""
+        for buckets in self.buckets.values():
+            while buckets:
+                for _ in range(min(_SLICE, len(buckets))):
+                    buckets.popitem()
+                yield
+        while self.sets:
+            self.sets.pop()
+            yield
+
 
 def _count_steps(
     offered: Offered[T],

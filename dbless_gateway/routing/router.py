@@ -14,11 +14,9 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable
 from typing import Generic
 
-from dbless_gateway.routing import compatible
 from dbless_gateway.routing.cache import Decisions
 from dbless_gateway.routing.classic import is_http
-from dbless_gateway.routing.hosts import split_port
-from dbless_gateway.routing.index import Index
+from dbless_gateway.routing.flavors import Flavor, Table, flavor_of
 from dbless_gateway.routing.inputs import Inputs
 from dbless_gateway.routing.match import Captures, Match, make_match
 from dbless_gateway.routing.problems import RouteProblem
@@ -46,11 +44,14 @@ _MAX_CACHED_BYTES = 512
 class Router(Generic[T]):
     """A compiled table of routes; immutable but for its cache."""
 
-    __slots__ = ("_decided", "_index", "_key", "_missed", "problems")
+    __slots__ = ("_decided", "_key", "_missed", "_table", "flavor", "problems")
 
-    def __init__(self, index: Index[T], inputs: Inputs, problems: tuple[RouteProblem, ...]) -> None:
+    def __init__(
+        self, flavor: Flavor, table: Table[T], inputs: Inputs, problems: tuple[RouteProblem, ...]
+    ) -> None:
+        self.flavor = flavor
         self.problems = problems
-        self._index = index
+        self._table = table
         self._key = inputs.key_maker()
         self._decided: Decisions[Match[T]] = Decisions()
         self._missed: Decisions[bool] = Decisions()
@@ -80,10 +81,9 @@ class Router(Generic[T]):
         return match
 
     def _decide(self, request: Request) -> Match[T] | None:
-        if not _is_text(request.path):
+        if not self.flavor.prepare(request):
             return None
-        request.host_name, request.host_port = split_port(request.host)
-        rule = self._index.best(request)
+        rule = self._table.best(request)
         return None if rule is None else make_match(rule, request)
 
     def dispose_steps(self) -> Generator[None, None, None]:
@@ -91,18 +91,7 @@ class Router(Generic[T]):
         self._decided = Decisions()
         self._missed = Decisions()
         yield
-        yield from self._index.dispose_steps()
-
-
-def _is_text(path: bytes) -> bool:
-    """Tell whether the path is UTF-8; what is not has no route in Kong's default router."""
-    if path.isascii():
-        return True
-    try:
-        path.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
+        yield from self._table.dispose_steps()
 
 
 def build(entries: Iterable[RouterEntry[T]], flavor: str) -> Router[T]:
@@ -122,18 +111,19 @@ def build_steps(entries: Iterable[RouterEntry[T]], flavor: str) -> Generator[Non
     Atomic are: reading one route, sorting 512 prefixes, merging two sorted lists, compiling a set of 512
     regexes (about 2 ms, and only where so many share a host and the beginning of their path).
     """
+    reading = flavor_of(flavor)
     problems: list[RouteProblem] = []
     inputs = Inputs()
-    index: Index[T] = Index()
-    number = 0
-    for entry in entries:
+    table: Table[T] = reading.make_table()
+    order = 0
+    for number, entry in enumerate(entries):
         if not is_http(entry.route) or (entry.service is not None and not entry.service.enabled):
             continue
-        for rule, placement in compatible.rules_of(entry, problems):
+        for rule, placement in reading.rules_of(entry, order, problems):
             inputs.note(rule.conditions)
-            index.put(rule, placement)
-        number += 1
-        if number % _READ_SLICE == 0:
+            table.put(rule, placement)
+            order += 1
+        if number % _READ_SLICE == _READ_SLICE - 1:
             yield
-    yield from index.freeze_steps()
-    return Router(index, inputs, tuple(problems))
+    yield from table.freeze_steps()
+    return Router(reading, table, inputs, tuple(problems))

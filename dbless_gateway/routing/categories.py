@@ -1,0 +1,229 @@
+"""The walk of the ``traditional`` flavour through its categories.
+
+A request starts at the category with exactly the kinds that *could* match it (each kind for itself, over the
+whole table), if there is one, else at the first; it goes down until a route matches. In a category the
+routes of a "reduced" list are tried before the others: those with the first route header that the request
+has, else the shortest of the lists by host, by path, by method and by SNI.
+
+Trying one route after the other, as Kong does, would be slow on a large table. The index yields the rules
+that match, and ``TraditionalTable`` picks the one which that walk would have met first.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Generator
+from operator import itemgetter
+from typing import Generic, NamedTuple
+
+from dbless_gateway.routing.classic import header_name
+from dbless_gateway.routing.conditions import PathFound, PathStarts
+from dbless_gateway.routing.hosts import HostKind, HostPattern, parse_host, parse_sni
+from dbless_gateway.routing.index import Index, PathLevel
+from dbless_gateway.routing.prefixes import PrefixMap
+from dbless_gateway.routing.request import Request
+from dbless_gateway.routing.rules import Placement, Rule, T
+from dbless_gateway.routing.traditional import RANK_BITS, Kind, category_of, port_of, takes
+
+_CATEGORY_BITS = 10
+_RANK_MASK = (1 << RANK_BITS) - 1
+_LISTED = (Kind.HOST, Kind.URI, Kind.METHOD, Kind.SNI)
+
+
+class Listing(NamedTuple):
+    """The name of a list of routes inside a category."""
+
+    category: int
+    kind: Kind
+    name: bytes
+
+
+class Hits(NamedTuple):
+    """What each kind for itself found for a request; ``names`` are those that routes are listed under."""
+
+    kinds: int
+    header: bytes | None
+    names: dict[Kind, bytes]
+
+
+class TraditionalTable(Generic[T]):
+    """The rules of a router, the index over them, and what the walk needs to know about the table as a
+    whole.
+    """
+
+    __slots__ = ("_categories", "_headers", "_hosts", "_index", "_methods", "_paths", "_sizes", "_snis")
+
+    def __init__(self) -> None:
+        self._index: Index[T] = Index()
+        self._categories: set[int] = set()
+        self._sizes: Counter[Listing] = Counter()
+        self._hosts = KnownHosts()
+        self._headers: dict[bytes, int] = {}
+        self._paths: PathLevel[T] = PathLevel()
+        self._methods: set[bytes] = set()
+        self._snis: set[bytes] = set()
+
+    def put(self, rule: Rule[T], placement: Placement) -> None:
+        """Take a rule; before ``freeze_steps`` only."""
+        self._index.put(rule, placement)
+        route = rule.entry.route
+        category = rule.key >> RANK_BITS
+        self._categories.add(category)
+        rank = rule.key & _RANK_MASK
+        for kind, name in _names_of(rule):
+            self._sizes[Listing(category, kind, name)] += 1
+            if kind is Kind.HEADER:
+                self._headers[name] = max(rank, self._headers.get(name, -1))
+        self._methods.update(method.encode() for method in route.methods or ())
+        self._snis.update(parse_sni(sni).text for sni in route.snis or ())
+        for host in route.hosts or ():
+            self._hosts.add(host, rank)
+        if rule.path is not None:
+            self._paths.put(placement.prefixes[0], _path_only(rule), Placement(regex=rule.regex))
+
+    def freeze_steps(self) -> Generator[None, None, None]:
+        """Order everything; yields every few hundred microseconds."""
+        yield from self._index.freeze_steps()
+        yield from self._paths.freeze_steps()
+        yield from self._hosts.freeze_steps()
+        self._headers = dict(sorted(self._headers.items(), key=itemgetter(1), reverse=True))
+
+    def dispose_steps(self) -> Generator[None, None, None]:
+        """Let go of the rules in slices."""
+        yield from self._index.dispose_steps()
+        yield from self._paths.dispose_steps()
+
+    def best(self, request: Request) -> Rule[T] | None:
+        """Return the rule that Kong's walk meets first."""
+        matching = list(self._index.all(request))
+        if len(matching) < 2:
+            # Alone it is met, unless the walk starts below it; and it starts at the first category that
+            # could match.
+            return matching[0] if matching and self._is_met(matching[0], request) else None
+        hits = self._hits(request)
+        start = self._start(hits)
+        best: Rule[T] | None = None
+        best_rank = (-1, False, -1)
+        for rule in matching:
+            category = rule.key >> RANK_BITS
+            if category > start:
+                continue
+            standing = (category, self._is_reduced(rule, category, hits), rule.key)
+            if standing > best_rank:
+                best, best_rank = rule, standing
+        return best
+
+    def _is_met(self, rule: Rule[T], request: Request) -> bool:
+        return rule.key >> RANK_BITS <= self._start(self._hits(request))
+
+    def _start(self, hits: Hits) -> int:
+        exact = category_of(hits.kinds)
+        return exact if exact in self._categories else 1 << _CATEGORY_BITS
+
+    def _is_reduced(self, rule: Rule[T], category: int, hits: Hits) -> bool:
+        """Tell whether the rule is on the list that is tried first; without one, all are equal."""
+        listed = self._reduced_list(category, hits)
+        return listed is not None and (listed.kind, listed.name) in _names_of(rule)
+
+    def _reduced_list(self, category: int, hits: Hits) -> Listing | None:
+        if category & Kind.HEADER and hits.header is not None:
+            return Listing(category, Kind.HEADER, hits.header)
+        lists = [
+            Listing(category, kind, hits.names[kind])
+            for kind in _LISTED
+            if kind & category and kind in hits.names
+        ]
+        filled = [listing for listing in lists if self._sizes[listing]]
+        return min(filled, key=self._sizes.__getitem__, default=None)
+
+    def _hits(self, request: Request) -> Hits:
+        names: dict[Kind, bytes] = {}
+        if (host := self._hosts.find(request)) is not None:
+            names[Kind.HOST] = host
+        if (path := self._paths.best(request, -1)) is not None:
+            names[Kind.URI] = _path_name(path)
+        if request.method in self._methods:
+            names[Kind.METHOD] = request.method
+        if request.conn.sni is not None and (sni := request.conn.sni.lower()) in self._snis:
+            names[Kind.SNI] = sni
+        header = next((name for name in self._headers if request.headers.get_all(name)), None)
+        kinds = sum(kind.value for kind in names) | (Kind.HEADER if header is not None else 0)
+        return Hits(int(kinds), header, names)
+
+
+def _names_of(rule: Rule[T]) -> list[tuple[Kind, bytes]]:
+    """Return the lists that a rule is on."""
+    route = rule.entry.route
+    names = [(Kind.HOST, host.lower().encode()) for host in route.hosts or ()]
+    names += [(Kind.HEADER, header_name(name)) for name in route.headers or ()]
+    names += [(Kind.METHOD, method.encode()) for method in route.methods or ()]
+    names += [(Kind.SNI, parse_sni(sni).text) for sni in route.snis or ()]
+    if rule.path is not None:
+        names.append((Kind.URI, _path_name(rule)))
+    return names
+
+
+def _path_name(rule: Rule[T]) -> bytes:
+    """Return the path as the route writes it; a regex keeps its ``^``, so that no prefix is taken for it."""
+    if isinstance(rule.path, PathFound):
+        return rule.path.regex.pattern
+    return rule.path.prefix if isinstance(rule.path, PathStarts) else b""
+
+
+def _path_only(rule: Rule[T]) -> Rule[T]:
+    """Return a rule for finding the path alone: the regex that ranks first, else the longest prefix."""
+    rank = rule.key & _RANK_MASK
+    key = rank | 1 << RANK_BITS if rule.regex is not None else len(_path_name(rule)) << 32 | rank & 0xFFFFFFFF
+    return Rule(key, rule.entry, (), (), rule.path, rule.regex, rule.service_path, rule.v1)
+
+
+class KnownHosts:
+    """All hosts of the table; finds the one that a request is filed under."""
+
+    __slots__ = ("_plain", "_prefixes", "_suffixes", "_wildcards")
+
+    def __init__(self) -> None:
+        self._plain: set[bytes] = set()
+        self._wildcards: dict[HostPattern, tuple[int, bytes]] = {}  # the rank of the first route, the name
+        self._suffixes: PrefixMap[list[HostPattern]] = PrefixMap()
+        self._prefixes: PrefixMap[list[HostPattern]] = PrefixMap()
+
+    def add(self, host: str, rank: int) -> None:
+        """Take an element of some route's ``hosts``."""
+        name = host.lower().encode()
+        pattern = parse_host(host)
+        if pattern.kind is HostKind.EXACT:
+            self._plain.add(name)
+            return
+        known = self._wildcards.get(pattern)
+        if known is None:
+            suffix = pattern.kind is HostKind.SUFFIX
+            building = self._suffixes.building if suffix else self._prefixes.building
+            building.setdefault(pattern.text[::-1] if suffix else pattern.text, []).append(pattern)
+        if known is None or known[0] < rank:
+            self._wildcards[pattern] = (rank, name)
+
+    def freeze_steps(self) -> Generator[None, None, None]:
+        """Order the wildcards."""
+        yield from self._suffixes.freeze_steps()
+        yield from self._prefixes.freeze_steps()
+
+    def find(self, request: Request) -> bytes | None:
+        """Return the plain host with its port, else without, else the wildcard that stands first in the
+        file.
+        """
+        port = port_of(request)
+        if (ported := b"%b:%d" % (request.host_name, port or 0)) in self._plain:
+            return ported
+        if request.host_name in self._plain:
+            return request.host_name
+        fitting = [
+            self._wildcards[pattern]
+            for patterns in (
+                *self._suffixes.all(request.host_name[::-1]),
+                *self._prefixes.all(request.host_name),
+            )
+            for pattern in patterns
+            if takes(pattern, request)
+        ]
+        return max(fitting)[1] if fitting else None

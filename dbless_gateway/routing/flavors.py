@@ -1,0 +1,102 @@
+"""The router's flavours: one row each, with what they do differently.
+
+A flavour reads routes into rules, keeps them in a table that knows its order, and prepares a request in its
+own way. Everything else is the same for all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from typing import Any, Protocol
+
+from dbless_gateway.routing import compatible, traditional
+from dbless_gateway.routing.categories import TraditionalTable
+from dbless_gateway.routing.hosts import split_port, split_port_bracketed
+from dbless_gateway.routing.index import Index
+from dbless_gateway.routing.problems import RouteProblem
+from dbless_gateway.routing.request import Request
+from dbless_gateway.routing.rules import Placement, RouterEntry, Rule, T
+
+
+class Table(Protocol[T]):
+    """All rules of a router."""
+
+    def put(self, rule: Rule[T], placement: Placement) -> None:
+        """Take a rule; before ``freeze_steps`` only."""
+
+    def freeze_steps(self) -> Generator[None, None, None]:
+        """Order everything, in slices."""
+
+    def best(self, request: Request) -> Rule[T] | None:
+        """Return the rule that takes a prepared request."""
+
+    def dispose_steps(self) -> Generator[None, None, None]:
+        """Let go of the rules, in slices."""
+
+
+class Flavor(Protocol):
+    """How one flavour reads routes and requests."""
+
+    def make_table(self) -> Table[Any]:
+        """Return an empty table."""
+
+    def rules_of(
+        self, entry: RouterEntry[T], order: int, problems: list[RouteProblem]
+    ) -> Iterator[tuple[Rule[T], Placement]]:
+        """Read a route; ``order`` counts the rules before it in the file."""
+
+    def prepare(self, request: Request) -> bool:
+        """Cut the port off the host; False when the request cannot match any route."""
+
+
+class Compatible:
+    """``traditional_compatible``: strictly by priority."""
+
+    def make_table(self) -> Table[Any]:
+        return Index()
+
+    def rules_of(
+        self, entry: RouterEntry[T], order: int, problems: list[RouteProblem]
+    ) -> Iterator[tuple[Rule[T], Placement]]:
+        return compatible.rules_of(entry, problems)
+
+    def prepare(self, request: Request) -> bool:
+        request.host_name, request.host_port = split_port(request.host)
+        return is_text(request.path)
+
+
+class Traditional:
+    """``traditional``: by categories. Paths are bytes; what is not UTF-8 is passed on."""
+
+    def make_table(self) -> Table[Any]:
+        return TraditionalTable()
+
+    def rules_of(
+        self, entry: RouterEntry[T], order: int, problems: list[RouteProblem]
+    ) -> Iterator[tuple[Rule[T], Placement]]:
+        return traditional.rules_of(entry, order, problems)
+
+    def prepare(self, request: Request) -> bool:
+        request.host_name, request.host_port = split_port_bracketed(request.host)
+        return True
+
+
+def is_text(path: bytes) -> bool:
+    """Tell whether the path is UTF-8; what is not has no route in Kong's default router."""
+    if path.isascii():
+        return True
+    try:
+        path.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+FLAVORS = ("traditional_compatible", "traditional")
+
+
+def flavor_of(name: str) -> Flavor:
+    """Return the flavour that the ``router_flavor`` setting names."""
+    if name == "traditional":
+        return Traditional()
+    return Compatible()
