@@ -26,7 +26,14 @@ _FORBIDDEN_TRAILERS = frozenset(
     b"content-encoding content-type content-range location date age expires vary range max-forwards via "
     b"x-real-ip".split()
 )
-_FORBIDDEN_TRAILER_PREFIXES = (b"x-forwarded-", b"x-consumer-", b"x-kong-", b"x-credential-", b"x-anonymous-", b"if-")
+_FORBIDDEN_TRAILER_PREFIXES = (
+    b"x-forwarded-",
+    b"x-consumer-",
+    b"x-kong-",
+    b"x-credential-",
+    b"x-anonymous-",
+    b"if-",
+)
 
 
 class BadBody(Exception):

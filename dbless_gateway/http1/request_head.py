@@ -262,7 +262,9 @@ def _interpret(request: RequestHead) -> None:
         if length is not None:
             raise Refusal(400, "Content-Length together with Transfer-Encoding (RFC 9112 section 6.3)")
         if encoding.lower() != b"chunked":
-            raise Refusal(501 if encoding.lower().endswith(b"chunked") else 400, "unsupported Transfer-Encoding")
+            raise Refusal(
+                501 if encoding.lower().endswith(b"chunked") else 400, "unsupported Transfer-Encoding"
+            )
         if not request.minor:
             raise Refusal(400, "Transfer-Encoding in HTTP/1.0")
         request.body = ChunkedBody()

@@ -1,0 +1,442 @@
+"""The plugins' view of an exchange: ``pdk.Context``, satisfied structurally by ``Exchange``, which inherits this.
+
+Everything here is made on demand: an exchange whose plugins ask for nothing pays for nothing. Nothing here moves
+bytes or changes the course of the exchange; that is ``exchange.py``.
+"""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from dbless_gateway.config.entities import Consumer, Credential, Route, Service
+from dbless_gateway.http1.headers import Headers, TextHeaders
+from dbless_gateway.pdk.query import parse_query
+from dbless_gateway.proxy.forwarding import identity_block, split_host
+
+if TYPE_CHECKING:
+    from dbless_gateway.http1.request_head import RequestHead
+    from dbless_gateway.proxy.downstream import ClientConnection
+    from dbless_gateway.proxy.gateway import Gateway
+    from dbless_gateway.routing.router import Match
+    from dbless_gateway.snapshot.model import Chain, CompiledRoute, CompiledService
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "surrogateescape")
+
+
+class UpstreamRequest:
+    """The request as the target will see it, once a plugin has asked to see or change it."""
+
+    __slots__ = ("_method", "_path", "_query", "body", "headers", "host", "target")
+
+    def __init__(self, head: RequestHead, path: bytes) -> None:
+        self.headers = TextHeaders(Headers(head.plain))
+        self._method = head.method
+        self._path = path
+        self._query = head.query
+        self.host: str | None = None
+        self.body: bytes | None = None
+        self.target: tuple[str, int] | None = None
+
+    @property
+    def method(self) -> str:
+        """The method sent to the target."""
+        return self._method.decode("latin-1")
+
+    @method.setter
+    def method(self, value: str) -> None:
+        if not value.isalpha() or not value.isascii():
+            raise ValueError(f"not a method: {value!r}")
+        self._method = value.upper().encode("latin-1")
+
+    @property
+    def path(self) -> str:
+        """The escaped path, without query."""
+        return self._path.decode("latin-1")
+
+    @path.setter
+    def path(self, value: str) -> None:
+        if not value.startswith("/") or any(byte in value for byte in " \r\n\0"):
+            raise ValueError(f"not a path: {value!r}")
+        self._path = value.encode("utf-8", "surrogateescape")
+
+    @property
+    def query(self) -> str | None:
+        """The raw query, without "?"."""
+        return None if self._query is None else self._query.decode("latin-1")
+
+    @query.setter
+    def query(self, value: str | None) -> None:
+        if value is not None and any(byte in value for byte in " \r\n\0"):
+            raise ValueError("a raw query cannot contain spaces or line breaks")
+        self._query = None if value is None else value.encode("latin-1", "replace")
+
+    def set_target(self, host: str, port: int) -> None:
+        """Send the request to this address instead of the service's."""
+        self.target = (host, port)
+
+    def wire(self) -> tuple[bytes, bytes, bytes | None, bytes]:
+        """Return (method, path, query, block of header lines) for the target."""
+        return self._method, self._path, self._query, self.headers.raw.block
+
+
+class ResponseView:
+    """The response's head while the header_filter steps run."""
+
+    __slots__ = ("headers", "status")
+
+    def __init__(self, status: int, headers: Headers) -> None:
+        self.status = status
+        self.headers = TextHeaders(headers)
+
+
+class ExchangeContext:
+    """What plugins may see and do; see ``pdk.context.Context`` for the meaning of each."""
+
+    __slots__ = (
+        "_query_args",
+        "_shared",
+        "answered_at",
+        "chain",
+        "client",
+        "client_ip",
+        "compiled_route",
+        "compiled_service",
+        "consumer",
+        "credential",
+        "ended_at",
+        "gateway",
+        "head",
+        "host_name",
+        "identity_block",
+        "match",
+        "path_bytes",
+        "pending_headers",
+        "position",
+        "prefix",
+        "proxied",
+        "request_body",
+        "request_id_bytes",
+        "request_size",
+        "response_size",
+        "response_view",
+        "sent_at",
+        "started",
+        "tries",
+        "upstream_path",
+        "upstream_request",
+        "upstream_status",
+    )
+
+    # Set by Exchange, which explains them.
+    gateway: Gateway
+    client: ClientConnection
+    head: RequestHead
+    compiled_route: CompiledRoute | None
+    compiled_service: CompiledService | None
+    chain: Chain
+    match: Match[CompiledRoute] | None
+    position: int
+    path_bytes: bytes
+    upstream_path: bytes
+    prefix: bytes | None
+    host_name: bytes
+    client_ip: str
+    request_id_bytes: bytes
+    upstream_request: UpstreamRequest | None
+    identity_block: bytes | None
+    pending_headers: list[tuple[str, str, bool]] | None
+    response_view: ResponseView | None
+    consumer: Consumer | None
+    credential: Credential | None
+    request_body: bytes | None
+    tries: list[dict[str, Any]]
+    started: float
+    sent_at: float
+    answered_at: float
+    ended_at: float
+    proxied: bool
+    upstream_status: int | None
+    request_size: int
+    response_size: int
+    _shared: dict[str, Any] | None
+    _query_args: dict[str, list[str | bool]] | None
+
+    # The request, as the client sent it.
+
+    @property
+    def request_id(self) -> str:
+        """32 hexadecimal digits."""
+        return self.request_id_bytes.decode()
+
+    @property
+    def started_at(self) -> float:
+        """Wall-clock seconds."""
+        return self.gateway.wall_clock(self.started)
+
+    @property
+    def headers(self) -> TextHeaders:
+        """All request headers."""
+        return TextHeaders(self.head.headers)
+
+    @property
+    def method(self) -> str:
+        """As sent."""
+        return self.head.method.decode("latin-1")
+
+    @property
+    def scheme(self) -> str:
+        """Of the connection."""
+        return self.client.listener.scheme
+
+    @property
+    def host(self) -> str:
+        """Host header without port, lower case."""
+        return self.host_name.decode("latin-1")
+
+    @property
+    def port(self) -> int:
+        """Of the listener, as clients see it."""
+        return self.client.listener.port
+
+    @property
+    def path(self) -> str:
+        """Normalised, without query."""
+        return _text(self.path_bytes)
+
+    @property
+    def raw_path(self) -> str:
+        """As received, without query."""
+        return self.head.path.decode("latin-1")
+
+    @property
+    def raw_query(self) -> str | None:
+        """As received, without "?"."""
+        query = self.head.query
+        return None if query is None else query.decode("latin-1")
+
+    @property
+    def http_version(self) -> str:
+        """1.0 or 1.1."""
+        return "1.1" if self.head.minor else "1.0"
+
+    @property
+    def peer_ip(self) -> str:
+        """The other end of the connection."""
+        return self.client.peer_ip
+
+    @property
+    def server_ip(self) -> str:
+        """Our own end of the connection."""
+        return self.client.facts.dst_ip
+
+    @property
+    def connection_serial(self) -> int:
+        """Counts a worker's connections from 1."""
+        return self.client.serial
+
+    @property
+    def connection_requests(self) -> int:
+        """Counts this connection's requests from 1."""
+        return self.client.requests
+
+    @property
+    def tls(self) -> Any:
+        """What TLS agreed on, or None."""
+        return self.client.tls_session()
+
+    @property
+    def forwarded_scheme(self) -> str:
+        """X-Forwarded-Proto of a trusted peer, else the connection's scheme."""
+        return self._believed(b"x-forwarded-proto") or self.scheme
+
+    @property
+    def forwarded_host(self) -> str:
+        """X-Forwarded-Host of a trusted peer, else the Host without port."""
+        return (self._believed(b"x-forwarded-host") or self.host).lower()
+
+    @property
+    def forwarded_port(self) -> int:
+        """X-Forwarded-Port of a trusted peer, else the Host's port, else the listener's."""
+        believed = self._believed(b"x-forwarded-port")
+        if believed is not None and believed.isdigit():
+            return int(believed)
+        return self.port
+
+    def query_args(self) -> dict[str, list[str | bool]]:
+        """Decoded query arguments in order."""
+        args = self._query_args
+        if args is None:
+            args = self._query_args = {}
+            if self.head.query:
+                for name, value in parse_query(self.head.query.decode("latin-1")):
+                    args.setdefault(name, []).append(value)
+        return args
+
+    def _believed(self, name: bytes) -> str | None:
+        if not self.client.trusted:
+            return None
+        value = self.head.special.get(name)
+        return value.decode("latin-1") if value else None
+
+    # What a hash key can be made of (balancing.hash_key.KeySource).
+
+    def consumer_id(self) -> str | None:
+        """The consumer's id, else the credential's."""
+        if self.consumer is not None:
+            return self.consumer.id
+        return self.credential.id if self.credential is not None else None
+
+    def header_values(self, name: bytes) -> list[bytes]:
+        """Every value of a request header."""
+        return self.head.headers.get_all(name)
+
+    def cookie(self, name: str) -> str | None:
+        """The value of a request cookie."""
+        for line in self.headers.get_all("cookie"):
+            for part in line.split(";"):
+                found, equals, value = part.strip().partition("=")
+                if equals and found == name:
+                    return value
+        return None
+
+    def query_values(self, name: str) -> list[str | bool]:
+        """The decoded values of one query argument."""
+        return self.query_args().get(name, [])
+
+    def capture(self, name: str) -> str | None:
+        """A named or numbered group of the route's pattern."""
+        captures = self.captures
+        if captures is None:
+            return None
+        if name.isdigit():
+            number = int(name) if len(name) < 4 else 1000
+            return captures.unnamed[number] if number < len(captures.unnamed) else None
+        value: str | None = captures.named.get(name)
+        return value
+
+    # Where it goes.
+
+    @property
+    def route(self) -> Route | None:
+        """The matched route."""
+        return self.compiled_route.entity if self.compiled_route is not None else None
+
+    @property
+    def service(self) -> Service | None:
+        """The route's service."""
+        return self.compiled_service.entity if self.compiled_service is not None else None
+
+    @property
+    def captures(self) -> Any:
+        """What the groups of the route's pattern matched."""
+        return self.match.captures if self.match is not None else None
+
+    @property
+    def upstream(self) -> UpstreamRequest:
+        """The request that the target will see."""
+        request = self.upstream_request
+        if request is None:
+            request = self.upstream_request = UpstreamRequest(self.head, self.upstream_path)
+        return request
+
+    # Who it is.
+
+    def authenticate(self, consumer: Consumer | None, credential: Credential | None) -> None:
+        """Set consumer and credential; later plugins and the target see them."""
+        self.consumer = consumer
+        self.credential = credential
+        if consumer is not None:
+            self.identity_block = identity_block(
+                consumer.id, consumer.custom_id, consumer.username, credential.id if credential else None
+            )
+            route = self.compiled_route
+            if route is not None:
+                self.chain = route.chains.for_consumer(consumer.id, self.position)
+        else:
+            self.identity_block = (
+                f"\r\nX-Credential-Identifier: {credential.id}".encode() if credential is not None else b""
+            )
+
+    # The answer.
+
+    def set_response_header(self, name: str, value: str) -> None:
+        """Set a header of the coming response."""
+        self._pend(name, value, True)
+
+    def add_response_header(self, name: str, value: str) -> None:
+        """Add a line to the coming response."""
+        self._pend(name, value, False)
+
+    def _pend(self, name: str, value: str, replace: bool) -> None:
+        pending = self.pending_headers
+        if pending is None:
+            self.pending_headers = [(name, value, replace)]
+        else:
+            pending.append((name, value, replace))
+
+    @property
+    def response(self) -> ResponseView:
+        """The response's head; only from header_filter on."""
+        view = self.response_view
+        if view is None:
+            raise RuntimeError("there is no response before header_filter")
+        return view
+
+    @property
+    def shared(self) -> dict[str, Any]:
+        """Notes between the plugins of one request."""
+        notes = self._shared
+        if notes is None:
+            notes = self._shared = {}
+        return notes
+
+    # For the log phase.
+
+    @property
+    def source(self) -> str:
+        """Who made the response."""
+        return "upstream" if self.upstream_status is not None else "kong"
+
+    @property
+    def upstream_uri(self) -> str:
+        """Path and query as the target saw them."""
+        if self.match is None:
+            return ""
+        if self.upstream_request is not None:
+            _, path, query, _ = self.upstream_request.wire()
+        else:
+            path, query = self.upstream_path, self.head.query
+        return _text(path if query is None else path + b"?" + query)
+
+    @property
+    def latency_total_ms(self) -> int:
+        """From the first byte to the last."""
+        return int(((self.ended_at or monotonic()) - self.started) * 1000)
+
+    @property
+    def latency_kong_ms(self) -> int:
+        """Until the target was contacted, or the response was made."""
+        until = self.sent_at or self.answered_at or self.ended_at or monotonic()
+        return max(0, int((until - self.started) * 1000))
+
+    @property
+    def latency_upstream_ms(self) -> int:
+        """Until the target's head; -1 when not proxied."""
+        if not self.sent_at or not self.answered_at:
+            return -1
+        return int((self.answered_at - self.sent_at) * 1000)
+
+    @property
+    def latency_receive_ms(self) -> int:
+        """Of the target's body; 0 when not proxied."""
+        if not self.sent_at or not self.answered_at:
+            return 0
+        return int(((self.ended_at or monotonic()) - self.answered_at) * 1000)
+
+
+def host_name_of(head: RequestHead) -> bytes:
+    """Return the Host without port, lower case; empty when there is none."""
+    return split_host(head.host)[0] if head.host else b""

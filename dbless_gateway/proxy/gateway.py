@@ -1,0 +1,316 @@
+"""Gateway: what all connections of one worker share. It holds the current snapshot; ``swap`` is one assignment.
+
+Also the worker's clock: one sweep compares stored deadlines, so no request ever makes a timer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import ssl
+from collections.abc import Callable, Hashable, Iterator
+from time import monotonic, time
+from typing import TYPE_CHECKING, Any, cast
+
+from dbless_gateway.http1.request_head import Judge, Refusal
+from dbless_gateway.http1.writing import STATUS_LINES
+from dbless_gateway.pdk.errors import server_error
+from dbless_gateway.proxy import failures
+from dbless_gateway.proxy.downstream import ClientConnection, Listener
+from dbless_gateway.proxy.failures import Failure
+from dbless_gateway.proxy.options import ProxyOptions
+from dbless_gateway.proxy.upstream import TargetConnection
+from dbless_gateway.snapshot.model import Snapshot, TargetTls
+
+if TYPE_CHECKING:
+    from dbless_gateway.proxy.exchange import Exchange
+    from dbless_gateway.runtime.peer import Peer
+    from dbless_gateway.runtime.state import RuntimeState
+
+# The resolution of every timeout. Walking 10,000 idle connections takes about 0.4 ms, so ten times a second is 0.4 %.
+_SWEEP_INTERVAL_S = 0.1
+_POOL_SWEEP_EVERY = 10
+# Bytes waiting for a slow peer before the other side is told to wait; two of uvloop's reads.
+_WRITE_HIGH_WATER_BYTES = 512 * 1024
+
+
+class Gateway:
+    """See the module."""
+
+    __slots__ = (
+        "_connections",
+        "_serial",
+        "_sweeps",
+        "_timer",
+        "_wall_offset",
+        "access_log",
+        "active_exchanges",
+        "charset",
+        "idle_waiter",
+        "is_draining",
+        "judge",
+        "log",
+        "loop",
+        "now",
+        "options",
+        "requests_total",
+        "runtime",
+        "server_line",
+        "snapshot",
+        "via_line",
+        "via_line_10",
+    )
+
+    def __init__(
+        self,
+        options: ProxyOptions,
+        runtime: RuntimeState,
+        snapshot: Snapshot,
+        log: logging.Logger | None = None,
+    ) -> None:
+        self.options = options
+        self.runtime = runtime
+        self.snapshot = snapshot
+        self.log = log or logging.getLogger("dbless_gateway.proxy")
+        self.access_log: Callable[[Exchange], None] | None = None
+        self.judge = Judge()
+        # Fixed parts of heads.
+        version = options.version.encode()
+        self.via_line = b"\r\nVia: 1.1 kong/" + version
+        self.via_line_10 = b"\r\nVia: 1 kong/" + version
+        self.server_line = b"\r\nServer: kong/" + version
+        self.charset = options.charset.encode() if options.charset else None
+        # Connections and counts.
+        self._connections: set[ClientConnection] = set()
+        self._serial = 0
+        self.requests_total = 0
+        self.is_draining = False
+        self.idle_waiter: asyncio.Future[None] | None = None
+        # Time.
+        self.loop = asyncio.get_running_loop()
+        self.now = self.loop.time()
+        self._wall_offset = time() - monotonic()
+        self._sweeps = 0
+        self._timer: asyncio.TimerHandle | None = self.loop.call_later(_SWEEP_INTERVAL_S, self._sweep)
+
+    # ---- Configuration
+
+    def swap(self, snapshot: Snapshot) -> Snapshot:
+        """Serve this configuration from now on; return the old one, which exchanges in flight may still use."""
+        old, self.snapshot = self.snapshot, snapshot
+        return old
+
+    # ---- Clients
+
+    def protocol_factory(self, scheme: str, port: int) -> Callable[[], ClientConnection]:
+        """Return what makes the protocol of each connection of a listener."""
+        listener = Listener(scheme, self.options.port_maps.get(port, port))
+        return lambda: ClientConnection(self, listener)
+
+    def connection_opened(self, connection: ClientConnection) -> int:
+        """Count a connection; return its serial number."""
+        self._connections.add(connection)
+        self._serial += 1
+        transport = connection.transport
+        if transport is not None:
+            transport.set_write_buffer_limits(high=_WRITE_HIGH_WATER_BYTES)
+        return self._serial
+
+    def connection_closed(self, connection: ClientConnection) -> None:
+        """Count it off."""
+        self._connections.discard(connection)
+        self._note_idle()
+
+    def exchange_ended(self, exchange: Exchange) -> None:
+        """Count a request and write its line in the access log."""
+        self.requests_total += 1
+        if self.access_log is not None:
+            self.access_log(exchange)
+
+    def refusal_response(self, refusal: Refusal, peer_ip: str) -> bytes:
+        """Return the whole answer to bytes that are no request; the connection closes behind it."""
+        self.log.info("client %s: %d, %s", peer_ip, refusal.status, refusal.reason)
+        self.requests_total += 1
+        request_id = "%032x" % self._serial
+        reply = server_error(
+            refusal.status,
+            accept=None,
+            content_type=None,
+            default_type=self.options.error_default_type,
+            request_id=request_id,
+        )
+        lines = [STATUS_LINES[reply.status]]
+        lines += [f"{name}: {value}".encode("latin-1") for name, value in reply.headers]
+        lines += [b"Connection: close", b"Content-Length: %d" % len(reply.body)]
+        if self.options.server_tokens:
+            lines.append(self.server_line[2:])
+        return b"\r\n".join(lines) + b"\r\n\r\n" + reply.body
+
+    # ---- Targets
+
+    def take_connection(self, exchange: Exchange, peer: Peer, host: bytes) -> TargetConnection | None:
+        """Return an idle connection to the peer, or None."""
+        connection = self.runtime.pools.take(_pool_key(exchange, peer, host))
+        assert connection is None or isinstance(connection, TargetConnection)
+        return connection
+
+    def dial(self, exchange: Exchange, peer: Peer, host: bytes) -> TargetConnection:
+        """Start to connect to the peer; the exchange hears of the outcome."""
+        target = TargetConnection(self, _pool_key(exchange, peer, host))
+        target.exchange = exchange
+        service = exchange.compiled_service
+        tls = service.tls if service is not None else None
+        target.dialing = asyncio.ensure_future(self._dial(target, exchange, peer, host, tls))
+        return target
+
+    async def _dial(
+        self, target: TargetConnection, exchange: Exchange, peer: Peer, host: bytes, tls: TargetTls | None
+    ) -> None:
+        # Protocols are duck-typed here: inheriting asyncio's class would cost the compiled build its speed.
+        make = cast(Callable[[], asyncio.Protocol], lambda: target)
+        try:
+            if tls is None:
+                await self.loop.create_connection(make, peer.ip, peer.port)
+            else:
+                await self.loop.create_connection(
+                    make,
+                    peer.ip,
+                    peer.port,
+                    ssl=tls.context,
+                    server_hostname=_server_name(host) or peer.ip,
+                )
+        except (OSError, ssl.SSLError) as error:
+            target.dialing = None
+            if exchange.target is target:
+                exchange.guarded(exchange.on_target_failed, failures.CONNECT_FAILED, _reason(error))
+            return
+        target.dialing = None
+        if target.transport is not None:
+            target.transport.set_write_buffer_limits(high=_WRITE_HIGH_WATER_BYTES)
+        exchange.guarded(exchange.on_connected, target)
+
+    # ---- Time
+
+    def wall_clock(self, moment: float) -> float:
+        """Turn a moment of the monotonic clock into seconds since the epoch."""
+        return moment + self._wall_offset
+
+    def _sweep(self) -> None:
+        now = self.now = self.loop.time()
+        self._timer = self.loop.call_later(_SWEEP_INTERVAL_S, self._sweep)
+        for connection in [found for found in self._connections if found.deadline <= now]:
+            connection.on_deadline()
+        self._sweeps += 1
+        if self._sweeps % _POOL_SWEEP_EVERY == 0:
+            self._wall_offset = time() - monotonic()
+            self.runtime.pools.sweep(now)
+
+    # ---- The end
+
+    def start_draining(self) -> None:
+        """Finish what is in flight, and take no further request on any connection."""
+        self.is_draining = True
+        for connection in list(self._connections):
+            if connection.is_idle:
+                connection.close()
+        self._note_idle()
+
+    @property
+    def is_idle(self) -> bool:
+        """No connection is open."""
+        return not self._connections
+
+    async def drained(self) -> None:
+        """Wait until every connection has ended."""
+        if self._connections:
+            self.idle_waiter = self.loop.create_future()
+            await self.idle_waiter
+
+    def _note_idle(self) -> None:
+        if not self._connections and self.idle_waiter is not None and not self.idle_waiter.done():
+            self.idle_waiter.set_result(None)
+
+    def close(self) -> None:
+        """Drop everything at once."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        for connection in list(self._connections):
+            connection.abort()
+        self.runtime.pools.close()
+
+    def report(self) -> dict[str, int]:
+        """Return the connection counts as Kong's /status names them."""
+        waiting = sum(1 for connection in self._connections if connection.is_idle)
+        active = len(self._connections)
+        return {
+            "connections_accepted": self._serial,
+            "connections_active": active,
+            "connections_handled": self._serial,
+            "connections_reading": 0,
+            "connections_waiting": waiting,
+            "connections_writing": active - waiting,
+            "total_requests": self.requests_total,
+        }
+
+    def connections(self) -> Iterator[ClientConnection]:
+        """Iterate over a copy of the open client connections."""
+        return iter(list(self._connections))
+
+    # ---- Log
+
+    def log_failure(self, exchange: Exchange, failure: Failure, detail: str) -> None:
+        """Tell the operator who failed, and why."""
+        self.log.error(
+            "%s %s: %s%s, route: %s, target: %s, request_id: %s",
+            exchange.method,
+            exchange.raw_path[:200],
+            failure.name,
+            f" ({detail})" if detail else "",
+            exchange.route.name or exchange.route.id if exchange.route else "-",
+            exchange.tried[-1].target if exchange.tried else "-",
+            exchange.request_id,
+        )
+
+    def log_retry(self, exchange: Exchange, peer: Peer, failure: Failure, detail: str) -> None:
+        """Tell that another try follows."""
+        self.log.warning(
+            "%s(%s:%d): %s (%s), trying again, request_id: %s",
+            peer.host,
+            peer.ip,
+            peer.port,
+            failure.name,
+            detail,
+            exchange.request_id,
+        )
+
+    def log_bug(self, what: str, exchange: Exchange) -> None:
+        """Log an exception with its traceback; called from an ``except`` block."""
+        self.log.exception("%s, request_id: %s", what, exchange.request_id)
+
+
+def _pool_key(exchange: Exchange, peer: Peer, host: bytes) -> Hashable:
+    service = exchange.compiled_service
+    if service is None or service.tls is None:
+        return peer.address
+    return peer.address, _server_name(host), service.tls.trust
+
+
+def _server_name(host: bytes) -> str | None:
+    """Return the name for SNI and the certificate check; None for an address (RFC 6066 section 3)."""
+    name = host.decode("latin-1")
+    if name.startswith("["):
+        return None
+    name = name.partition(":")[0]
+    try:
+        socket.inet_aton(name)
+    except OSError:
+        return name
+    return None
+
+
+def _reason(error: Any) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"certificate verification failed: {error.verify_message}"
+    return str(error) or type(error).__name__

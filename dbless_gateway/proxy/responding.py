@@ -1,0 +1,145 @@
+"""The head that the client sees, of a target's response or of the gateway's own (Kong's proxy rules).
+
+Hop-by-hop lines never pass; framing is written anew by whoever knows the body; Kong's own headers come last, after
+the plugins' header_filter.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from dbless_gateway.http1.headers import Headers
+from dbless_gateway.http1.response_head import ResponseHead
+from dbless_gateway.http1.writing import STATUS_LINES
+from dbless_gateway.pdk.reply import Reply
+from dbless_gateway.proxy.context import ResponseView
+
+if TYPE_CHECKING:
+    from dbless_gateway.proxy.exchange import Exchange
+
+# Latencies are small numbers; formatting one takes longer than finding it.
+_LATENCY_TABLE_MS = 2000
+_UPSTREAM_LATENCY = [b"\r\nX-Kong-Upstream-Latency: %d" % ms for ms in range(_LATENCY_TABLE_MS)]
+_PROXY_LATENCY = [b"\r\nX-Kong-Proxy-Latency: %d" % ms for ms in range(_LATENCY_TABLE_MS)]
+_RESPONSE_LATENCY = [b"\r\nX-Kong-Response-Latency: %d" % ms for ms in range(_LATENCY_TABLE_MS)]
+
+# Types that get a charset when they name none (nginx's charset_types).
+_CHARSET_TYPES = frozenset(
+    (
+        b"text/html",
+        b"text/xml",
+        b"text/plain",
+        b"text/vnd.wap.wml",
+        b"application/javascript",
+        b"application/rss+xml",
+    )
+)
+_CONTENT_TYPES_REMEMBERED = 512
+
+
+@lru_cache(maxsize=_CONTENT_TYPES_REMEMBERED)
+def with_charset(content_type: bytes, charset: bytes | None) -> bytes:
+    """Return the content type with the default charset, where one belongs and none is named."""
+    if charset is None:
+        return content_type
+    media_type, _, parameters = content_type.partition(b";")
+    if media_type.strip().lower() not in _CHARSET_TYPES or b"charset" in parameters.lower():
+        return content_type
+    return content_type + b"; charset=" + charset
+
+
+def proxied_head(exchange: Exchange, response: ResponseHead, framing: bytes) -> bytes:
+    """Return the client's head for a target's response; ``framing`` holds its length or coding and persistence."""
+    special = response.special
+    parts = [response.line, response.plain]
+    content_type = special.get(b"content-type")
+    if content_type is not None:
+        parts += (b"\r\nContent-Type: ", with_charset(content_type, exchange.gateway.charset))
+    server = special.get(b"server")
+    if server is not None:
+        parts += (b"\r\nServer: ", server)
+    if exchange.chain.header_filter or exchange.pending_headers is not None:
+        parts = filtered(exchange, response.status, b"".join(parts[1:]), response.line)
+    parts.append(framing)
+    _add_proxied_tokens(exchange, special, server is None, parts)
+    parts.append(b"\r\n\r\n")
+    return b"".join(parts)
+
+
+def reply_head(exchange: Exchange, reply: Reply, framing: bytes) -> bytes:
+    """Return the client's head for an answer of the gateway or a plugin."""
+    line = STATUS_LINES.get(reply.status) or b"HTTP/1.1 %d" % reply.status
+    block = Headers(b"")
+    for name, value in reply.headers:
+        block.add(name.encode("latin-1"), value.encode("latin-1", "replace") or b" ")
+    parts = filtered(exchange, reply.status, block.block, line)
+    parts.append(framing)
+    options = exchange.gateway.options
+    if reply.proxied:
+        _add_proxied_tokens(exchange, {}, b"\r\nserver:" not in parts[1].lower(), parts)
+    else:
+        if options.server_tokens:
+            parts.append(exchange.gateway.server_line)
+        if options.latency_tokens:
+            ms = exchange.latency_total_ms
+            parts.append(
+                _RESPONSE_LATENCY[ms] if ms < _LATENCY_TABLE_MS else b"\r\nX-Kong-Response-Latency: %d" % ms
+            )
+        if options.upstream_status and exchange.upstream_status is not None:
+            parts.append(b"\r\nX-Kong-Upstream-Status: %d" % exchange.upstream_status)
+        if options.request_id_downstream:
+            parts += (b"\r\nX-Kong-Request-Id: ", exchange.request_id_bytes)
+    parts.append(b"\r\n\r\n")
+    return b"".join(parts)
+
+
+def filtered(exchange: Exchange, status: int, block: bytes, line: bytes) -> list[bytes]:
+    """Apply headers set before the response existed, then the header_filter steps; return [line, block]."""
+    headers = Headers(block)
+    pending = exchange.pending_headers
+    if pending is not None:
+        for name, value, replace in pending:
+            raw_name = name.encode("latin-1")
+            if replace:
+                headers.set(raw_name, value.encode("latin-1", "replace"))
+            else:
+                headers.add(raw_name, value.encode("latin-1", "replace"))
+    steps = exchange.chain.header_filter
+    if steps:
+        view = exchange.response_view = ResponseView(status, headers)
+        for step in steps:
+            step(exchange)
+        if view.status != status:
+            line = STATUS_LINES.get(view.status) or b"HTTP/1.1 %d" % view.status
+            exchange.status = view.status
+    return [line, headers.block]
+
+
+def _add_proxied_tokens(
+    exchange: Exchange, special: dict[bytes, bytes], add_server: bool, parts: list[bytes]
+) -> None:
+    gateway = exchange.gateway
+    options = gateway.options
+    if options.latency_tokens:
+        ms = int((exchange.answered_at - exchange.sent_at) * 1000)
+        parts.append(
+            _UPSTREAM_LATENCY[ms] if 0 <= ms < _LATENCY_TABLE_MS else b"\r\nX-Kong-Upstream-Latency: %d" % ms
+        )
+        ms = int((exchange.sent_at - exchange.started) * 1000)
+        parts.append(
+            _PROXY_LATENCY[ms] if 0 <= ms < _LATENCY_TABLE_MS else b"\r\nX-Kong-Proxy-Latency: %d" % ms
+        )
+    if options.server_tokens:
+        via = special.get(b"via")
+        parts.append(
+            gateway.via_line
+            if not via
+            else b"\r\nVia: " + via + b", " + gateway.via_line[len(b"\r\nVia: ") :]
+        )
+        if add_server:
+            parts.append(gateway.server_line)
+    if options.upstream_status and exchange.upstream_status is not None:
+        parts.append(b"\r\nX-Kong-Upstream-Status: %d" % exchange.upstream_status)
+    if options.request_id_downstream:
+        parts += (b"\r\nX-Kong-Request-Id: ", exchange.request_id_bytes)

@@ -1,0 +1,81 @@
+"""From a plugin's name to its module, and from a plugin entity to a handler.
+
+A plugin exists when its module does: the bundled ones are ``dbless_gateway.plugins.<name>``. A handler's constructor may
+raise ``ConfigError``; this is the one place that turns it into a problem.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import logging
+from types import ModuleType
+from typing import Any
+
+from dbless_gateway.config.entities import Plugin, Where
+from dbless_gateway.config.problems import Problem
+from dbless_gateway.pdk.config import build_config
+from dbless_gateway.pdk.identity import Identities
+from dbless_gateway.pdk.plugin import ConfigError, Host, PluginEnv
+from dbless_gateway.snapshot.chains import Instance
+
+_PACKAGE = "dbless_gateway.plugins"
+
+
+def find_module(name: str) -> ModuleType | None:
+    """Return the module of a plugin, or None when this version does not have it."""
+    module_name = f"{_PACKAGE}.{name.replace('-', '_')}"
+    if not name.replace("-", "").isalnum() or importlib.util.find_spec(module_name) is None:
+        return None
+    module = importlib.import_module(module_name)
+    return module if getattr(module, "NAME", None) == name else None
+
+
+def make_instance(plugin: Plugin, identities: Identities, host: Host) -> Instance | Problem:
+    """Return the running form of a plugin entity, or what is wrong with it."""
+    module = find_module(plugin.name)
+    if module is None:
+        return plugin_problem(
+            plugin,
+            "plugin/not-run",
+            f"plugin '{plugin.name}' is valid, but this version does not run it",
+            "remove it, or set `enabled: false`",
+        )
+    env = PluginEnv(
+        plugin_id=plugin.id,
+        instance_name=plugin.instance_name,
+        service_id=plugin.service,
+        route_id=plugin.route,
+        consumer_id=plugin.consumer,
+        identities=identities,
+        host=host,
+        log=logging.getLogger(f"dbless_gateway.plugin.{plugin.name}"),
+    )
+    try:
+        handler: Any = module.Handler(build_config(module.Config, plugin.config), env)
+    except ConfigError as error:
+        field = f"config.{error.field}: " if error.field else "config: "
+        return plugin_problem(plugin, "plugin/config", field + error.message, None)
+    return Instance(plugin, handler, module.PRIORITY)
+
+
+def plugin_problem(plugin: Plugin, code: str, message: str, suggestion: str | None) -> Problem:
+    """Return a problem at a plugin's place in the file."""
+    return problem_at(plugin.where, code, f'plugin "{plugin.name}"', message, suggestion)
+
+
+def problem_at(where: Where, code: str, entity: str, message: str, suggestion: str | None) -> Problem:
+    """Return an error at the place of an entity."""
+    return Problem(
+        file=where.file,
+        line=where.line,
+        column=where.column,
+        end_line=where.line,
+        end_column=where.column + 1,
+        severity="error",
+        code=code,
+        path="",
+        entity=entity,
+        message=message,
+        suggestion=suggestion,
+    )
