@@ -1,0 +1,79 @@
+"""What a node says about itself, as plain values: one report of each worker, merged over workers.
+
+A worker's counts live in its process and end with it. So the totals of workers that have gone are kept as
+*retired* and added: a counter never falls because a worker was replaced, while gauges (what is open now) go
+with their worker. Names are those of Kong's ``/status``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+COUNTERS = ("connections_accepted", "connections_handled", "total_requests")
+GAUGES = ("connections_active", "connections_reading", "connections_waiting", "connections_writing")
+
+# What a configuration is called when there is none; Kong's own convention.
+NO_HASH = "0" * 32
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerReport:
+    """One worker slot, as the supervisor knows it."""
+
+    index: int
+    pid: int
+    state: str  # "starting", "serving", "behind", "draining" or "gone"
+    version: int  # of the configuration that it serves; 0 for none
+    configuration_hash: str
+    started_at: float  # wall clock, seconds
+    restarts: int
+    resident_bytes: int
+    counts: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadReport:
+    """The outcome of the last attempt to load a configuration."""
+
+    outcome: str  # "started", "reloaded", "unchanged" or "rejected"
+    at: float  # wall clock, seconds
+    old_hash: str
+    new_hash: str | None  # None when there was none to name
+    duration_ms: float
+    counts: Mapping[str, int] = field(default_factory=dict)  # entities by collection
+    problems: tuple[str, ...] = ()  # headlines
+
+
+@dataclass(frozen=True, slots=True)
+class NodeReport:
+    """The whole node at one moment."""
+
+    node_id: str
+    version: str
+    supervisor_pid: int
+    started_at: float
+    configuration_hash: str  # NO_HASH until one is served
+    configuration_since: float | None
+    draining: bool
+    workers_wanted: int
+    workers: tuple[WorkerReport, ...]
+    counts: Mapping[str, int]  # merged, with those of workers that have gone
+    last_load: ReloadReport | None
+    shared_memory_bytes: Mapping[str, tuple[int, int]]  # name -> (used, capacity)
+
+
+def merge_counts(live: Iterable[Mapping[str, int]], retired: Mapping[str, int]) -> dict[str, int]:
+    """Return the node's counts: all of the live workers', and the counters of the retired."""
+    merged = dict.fromkeys((*COUNTERS, *GAUGES), 0)
+    for name in COUNTERS:
+        merged[name] += retired.get(name, 0)
+    for counts in live:
+        for name in merged:
+            merged[name] += counts.get(name, 0)
+    return merged
+
+
+def retire(retired: Mapping[str, int], counts: Mapping[str, int]) -> dict[str, int]:
+    """Return ``retired`` with the counters of a worker that has gone."""
+    return {name: retired.get(name, 0) + counts.get(name, 0) for name in COUNTERS}

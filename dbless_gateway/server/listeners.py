@@ -1,0 +1,126 @@
+"""Listening sockets, made by the supervisor and inherited by the workers.
+
+With ``reuseport`` each worker slot has a socket of its own, so the kernel spreads connections and no worker
+wakes for another's. The supervisor keeps every socket open as long as it accepts: the queue of a crashed
+worker is taken over by its replacement instead of being reset. Without ``reuseport`` all workers share one
+socket.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dbless_gateway.server.listen import Listen
+
+
+class ListenError(Exception):
+    """An address cannot be listened on; the message is for the user."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """One address with its sockets: one for each worker slot, or a single one for all."""
+
+    listen: Listen
+    address: str  # as bound, so with the port that the system chose
+    port: int
+    sockets: tuple[socket.socket, ...]
+
+    def socket_for(self, slot: int) -> socket.socket:
+        """Return the socket that this worker slot accepts from."""
+        return self.sockets[slot % len(self.sockets)]
+
+    def start(self) -> None:
+        """Let clients connect: before, the address is taken but connections are refused."""
+        for sock in self.sockets:
+            sock.listen(self.listen.backlog)
+
+    def close(self) -> None:
+        """Close this process's hold of the sockets."""
+        for sock in self.sockets:
+            sock.close()
+
+
+def bind_all(listens: Sequence[Listen], slots: int) -> list[Listener]:
+    """Bind every address, or none; ``start`` makes them listen."""
+    bound: list[Listener] = []
+    try:
+        for listen in listens:
+            bound += _bind(listen, slots)
+    except BaseException:
+        for listener in bound:
+            listener.close()
+        raise
+    return bound
+
+
+def _bind(listen: Listen, slots: int) -> list[Listener]:
+    try:
+        found = socket.getaddrinfo(listen.host, listen.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except OSError as error:
+        raise ListenError(f"{listen}: {error.strerror}") from None
+    # The same address may be found twice, when /etc/hosts names it twice.
+    places = {(family, place[:2]): place for family, _, _, _, place in found}
+    return [_bind_place(listen, family, place, slots) for (family, _), place in places.items()]
+
+
+def _bind_place(
+    listen: Listen, family: socket.AddressFamily, place: tuple[object, ...], slots: int
+) -> Listener:
+    sockets: list[socket.socket] = []
+    try:
+        for _ in range(slots if listen.reuseport else 1):
+            sockets.append(_open(listen, family))
+            sockets[-1].bind(place)
+            place = sockets[-1].getsockname()  # Port 0 is chosen once and shared by all slots.
+        if listen.reuseport:
+            _refuse_shared_address(family, place)
+    except OSError as error:
+        for sock in sockets:
+            sock.close()
+        reason = os.strerror(error.errno or 0)
+        raise ListenError(f"bind() to {listen} failed ({error.errno}: {reason})") from None
+    host, port = place[:2]
+    shown = f"[{host}]:{port}" if family == socket.AF_INET6 else f"{host}:{port}"
+    return Listener(listen, shown, int(str(port)), tuple(sockets))
+
+
+def _refuse_shared_address(family: socket.AddressFamily, place: tuple[object, ...]) -> None:
+    # With reuseport the kernel lets a second gateway of the same user bind as well, and each then gets some
+    # of the traffic, which nobody wants. Whoever listens there already is met by connecting; our own sockets
+    # do not listen yet.
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(str(place[0]), str(place[0]))
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1.0)
+        if probe.connect_ex((host, *place[1:])) == 0 and probe.getsockname()[:2] != probe.getpeername()[:2]:
+            raise OSError(errno.EADDRINUSE, "")
+
+
+def _open(listen: Listen, family: socket.AddressFamily) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setblocking(False)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if listen.reuseport:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    if family == socket.AF_INET6:
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(listen.ipv6only))
+    if listen.deferred:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 1)
+    _set_keepalive(sock, listen.so_keepalive)
+    return sock
+
+
+def _set_keepalive(sock: socket.socket, setting: str | None) -> None:
+    if setting is None:
+        return
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, int(setting != "off"))
+    if ":" not in setting:
+        return
+    options = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+    for option, value in zip(options, setting.split(":"), strict=True):
+        if value:
+            sock.setsockopt(socket.IPPROTO_TCP, option, int(value))

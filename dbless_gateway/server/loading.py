@@ -1,0 +1,107 @@
+"""Loading a configuration in a process of its own, seen from the supervisor.
+
+A loader process reads, checks and compiles the files, writes the outcome to its standard output and ends; so
+neither the supervisor's loop nor a worker's ever parses YAML, and the garbage of parsing never stays. The
+output is one ``Loaded`` frame, then a frame for each slice of the entities (``config/slices.py``), which the
+supervisor keeps and relays unopened.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from dbless_gateway.config.problems import Problem
+from dbless_gateway.proxy.options import ProxyOptions
+from dbless_gateway.server.control import FrameReader
+from dbless_gateway.server.spawning import child_command, child_environment
+
+LOADER_MODULE = "dbless_gateway.server.loader"
+
+# Kinds of frames in the loader's output.
+OUTCOME, SLICE = 0, 1
+
+# Loading 100,000 routes takes about half a minute; a loader that takes longer hangs (say, on a dead network
+# mount).
+LOAD_TIMEOUT_S = 120.0
+
+_READ_BYTES = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class LoadRequest:
+    """What to load; it goes to the loader's standard input."""
+
+    files: tuple[str, ...]
+    inline: str | None
+    options: ProxyOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The loader's outcome. With problems of severity ``error`` there is no configuration."""
+
+    hash: str
+    counts: Mapping[str, int]  # entities by collection
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """A configuration that was found good, in the form in which it is handed around."""
+
+    hash: str
+    counts: Mapping[str, int]
+    warnings: tuple[Problem, ...]
+    slices: tuple[bytes, ...]
+
+
+class LoaderFailed(Exception):
+    """The loader itself failed, which says nothing about the configuration."""
+
+
+async def load(
+    request: LoadRequest, command: Sequence[str] | None = None
+) -> Configuration | tuple[Problem, ...]:
+    """Load in a new process; return the configuration, or the problems because of which there is none."""
+    process = await asyncio.create_subprocess_exec(
+        *(command or child_command(LOADER_MODULE)),
+        env=child_environment(),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        async with asyncio.timeout(LOAD_TIMEOUT_S):
+            return await _converse(process, pickle.dumps(request))
+    except TimeoutError:
+        raise LoaderFailed(f"the loader did not end within {LOAD_TIMEOUT_S:.0f} s") from None
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def _converse(
+    process: asyncio.subprocess.Process, request: bytes
+) -> Configuration | tuple[Problem, ...]:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(request)
+    process.stdin.write_eof()
+    loaded: Loaded | None = None
+    slices: list[bytes] = []
+    frames = FrameReader()
+    while data := await process.stdout.read(_READ_BYTES):
+        for kind, body in frames.feed(data):
+            if kind == SLICE:
+                slices.append(body)
+            else:
+                loaded = pickle.loads(body)
+    code = await process.wait()
+    if loaded is None or code != 0:
+        raise LoaderFailed(f"the loader ended with code {code}")
+    if any(problem.severity == "error" for problem in loaded.problems):
+        return loaded.problems
+    return Configuration(loaded.hash, loaded.counts, loaded.problems, tuple(slices))

@@ -1,0 +1,45 @@
+"""The memory that all workers of the node share: counters of limits, and cached responses.
+
+The supervisor makes it and keeps it, so it outlives every worker and every reload; workers attach by
+descriptor.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from dbless_gateway.runtime.cache import RingCache
+from dbless_gateway.runtime.counters import SharedCounters
+from dbless_gateway.server.options import ServerSettings
+
+
+@dataclass(frozen=True, slots=True)
+class SharedState:
+    """Both shared stores of a node."""
+
+    counters: SharedCounters
+    cache: RingCache
+
+    @classmethod
+    def create(cls, settings: ServerSettings) -> SharedState:
+        """Make empty stores; their pages cost nothing until they are used."""
+        return cls(
+            SharedCounters.create(workers=settings.workers),
+            RingCache.create(ring_bytes=settings.cache_size_bytes, workers=settings.workers),
+        )
+
+    def sizes(self) -> Mapping[str, tuple[int, int]]:
+        """Return (used, capacity) of each, in bytes."""
+        return {"counters": _sizes(self.counters.fd), "cache": _sizes(self.cache.fd)}
+
+    def close(self) -> None:
+        """Unmap both."""
+        self.counters.close()
+        self.cache.close()
+
+
+def _sizes(fd: int) -> tuple[int, int]:
+    stat = os.fstat(fd)
+    return stat.st_blocks * 512, stat.st_size

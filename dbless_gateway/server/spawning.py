@@ -1,0 +1,26 @@
+"""How our own child processes are called: the same interpreter, the same package, whatever the directory."""
+
+from __future__ import annotations
+
+import os
+import sys
+import sysconfig
+from pathlib import Path
+
+_PACKAGE_FOLDER = Path(__file__).resolve().parents[2]
+
+
+def child_command(module: str, *arguments: str) -> list[str]:
+    """Return the command line that runs a module of ours."""
+    # -P: the current directory is not searched for modules. A gateway started in a folder that anybody may
+    # write to must not import what lies there.
+    return [sys.executable, "-P", "-m", module, *arguments]
+
+
+def child_environment() -> dict[str, str]:
+    """Return our environment, in which a checkout that is not installed is found as well."""
+    environment = dict(os.environ)
+    if Path(sysconfig.get_path("purelib")).resolve() != _PACKAGE_FOLDER:
+        known = [path for path in [environment.get("PYTHONPATH")] if path]
+        environment["PYTHONPATH"] = os.pathsep.join([str(_PACKAGE_FOLDER), *known])
+    return environment

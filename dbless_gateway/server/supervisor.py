@@ -1,0 +1,321 @@
+"""The parent process: it listens, loads, moves the workers, watches, answers the Admin API, and ends in
+order.
+
+It owns what outlives a worker (sockets, shared memory, the configuration) and moves no traffic. Its life is
+``run``, from top to bottom; after the start everything happens in answer to an event: a file changed, a
+signal came, a request to the Admin API. Reloads come one after the other, whatever asked for them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, TypeVar
+
+import uvloop
+
+from dbless_gateway import __version__
+from dbless_gateway.admin.api import ADMIN_API, STATUS_API, Api
+from dbless_gateway.admin.server import AdminServer
+from dbless_gateway.config.problems import Problem
+from dbless_gateway.runtime.report import NO_HASH, NodeReport, ReloadReport
+from dbless_gateway.server import logs
+from dbless_gateway.server.control import LogLevel, ReopenLogs
+from dbless_gateway.server.listeners import Listener, ListenError, bind_all
+from dbless_gateway.server.loading import Configuration, LoaderFailed, LoadRequest, load
+from dbless_gateway.server.options import ServerSettings
+from dbless_gateway.server.shared import SharedState
+from dbless_gateway.server.slots import plan_slots
+from dbless_gateway.server.spawning import child_command
+from dbless_gateway.server.watcher import Fingerprint, changes, fingerprint
+from dbless_gateway.server.worker_pool import StartError, WorkerPool
+
+_Result = TypeVar("_Result")
+
+_log = logging.getLogger(__name__)
+
+WORKER_MODULE = "dbless_gateway.server.worker"
+
+EXIT_OK = 0
+EXIT_FAILED = 1
+EXIT_INVALID_CONFIGURATION = 78  # EX_CONFIG of sysexits.h
+
+
+class Supervisor:
+    """One gateway node. ``worker_command`` and ``loader_command`` start the child processes."""
+
+    def __init__(
+        self,
+        settings: ServerSettings,
+        *,
+        worker_command: Sequence[str] | None = None,
+        loader_command: Sequence[str] | None = None,
+    ) -> None:
+        self._settings = settings
+        self._worker_command = worker_command or child_command(WORKER_MODULE)
+        self._loader_command = loader_command or child_command("dbless_gateway.server.loader")
+        self._request = LoadRequest(settings.files, settings.inline, settings.proxy)
+        self._started_at = time.time()
+        self._configuration_since: float | None = None
+        self._last_load: ReloadReport | None = None
+        self._draining = False
+        self._fast = asyncio.Event()
+        self._ending = asyncio.Event()
+        self._reloading = asyncio.Lock()
+        self._listeners: list[Listener] = []
+        self._servers: list[AdminServer] = []
+        self._pool: WorkerPool | None = None
+        self._shared: SharedState | None = None
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    async def run(self) -> int:
+        """Run the node until a signal ends it; return the exit code."""
+        self._listen_to_signals()
+        try:
+            await self._open()
+            # A stop that is asked for while a large file is still being loaded must not wait for it.
+            code = await _unless(self._ending, self._start_serving())
+            if code:
+                return code
+            await self._ending.wait()
+            await self._drain()
+            return EXIT_OK
+        except (ListenError, LoaderFailed, StartError) as error:
+            logs.event(_log, "emerg", "cannot start", reason=error)
+            return EXIT_FAILED
+        finally:
+            await self._close()
+
+    # Coming up.
+
+    async def _open(self) -> None:
+        """Take the addresses and answer probes, before the configuration is looked at."""
+        settings = self._settings
+        self._listeners = bind_all(settings.proxy_listens, settings.workers)
+        for listens, table in ((settings.admin_listens, ADMIN_API), (settings.status_listens, STATUS_API)):
+            server = AdminServer(Api(table, self).answer, f"kong/{settings.proxy.version}")
+            self._servers.append(server)
+            for listener in bind_all(listens, 1):
+                await server.start(listener.sockets, listener.listen.backlog)
+
+    async def _start_serving(self) -> int:
+        """Load, start the workers, then watch; return an exit code when that fails."""
+        async with self._reloading:
+            return await self._load_and_start()
+
+    async def _load_and_start(self) -> int:
+        began = time.monotonic()
+        known = fingerprint(self._settings.files) if self._settings.watch else ()
+        loaded = await load(self._request, self._loader_command)
+        if not isinstance(loaded, Configuration):
+            return self._refuse_to_start(loaded)
+        self._shared = SharedState.create(self._settings)
+        plans = plan_slots(self._settings, self._listeners, self._shared)
+        self._pool = WorkerPool(self._worker_command, plans)
+        for listener in self._listeners:
+            listener.start()
+        problems = await self._pool.start(loaded)
+        if problems:
+            return self._refuse_to_start(problems)
+        self._note_load("started", NO_HASH, loaded, began)
+        self._spawn(self._pool.watch_over())
+        if self._settings.watch:
+            self._spawn(self._watch(known))
+        return EXIT_OK
+
+    def _refuse_to_start(self, problems: Sequence[Problem]) -> int:
+        for problem in problems:
+            sys.stderr.write(problem.headline() + "\n")
+        errors = sum(problem.severity == "error" for problem in problems)
+        logs.event(_log, "emerg", "cannot start: the configuration is invalid", errors=errors)
+        return EXIT_INVALID_CONFIGURATION
+
+    # Reloading.
+
+    async def reload(self) -> ReloadReport:
+        """Load the files again; return when all workers serve them, or the old ones."""
+        async with self._reloading:
+            began = time.monotonic()
+            try:
+                loaded = await load(self._request, self._loader_command)
+            except LoaderFailed as error:
+                return self._note_rejected(None, (str(error),), began)
+            if not isinstance(loaded, Configuration):
+                return self._note_rejected(None, _headlines(loaded), began)
+            return await self._move(loaded, began)
+
+    async def _move(self, loaded: Configuration, began: float) -> ReloadReport:
+        assert self._pool is not None
+        served = self._pool.configuration
+        assert served is not None
+        if loaded.hash == served.hash:
+            return self._note_load("unchanged", served.hash, loaded, began)
+        problems = await self._pool.move(loaded)
+        if problems:
+            return self._note_rejected(loaded.hash, _headlines(problems), began)
+        return self._note_load("reloaded", served.hash, loaded, began)
+
+    async def _watch(self, known: Fingerprint) -> None:
+        async for _ in changes(self._settings.files, known):
+            await self.reload()
+
+    def _note_load(self, outcome: str, old_hash: str, loaded: Configuration, began: float) -> ReloadReport:
+        now = time.time()
+        duration_ms = (time.monotonic() - began) * 1000
+        for headline in _headlines(loaded.warnings):
+            logs.event(_log, "warn", headline)
+        report = ReloadReport(outcome, now, old_hash, loaded.hash, duration_ms, loaded.counts)
+        fields: dict[str, Any] = {"hash": loaded.hash, "duration_ms": duration_ms, **loaded.counts}
+        if outcome == "started":
+            fields |= {"pid": os.getpid(), "workers": self._settings.workers}
+            fields |= {"proxy": ",".join(listener.address for listener in self._listeners)}
+        else:
+            fields = {"old_hash": old_hash} | fields
+        logs.event(_log, "notice", outcome, **fields)
+        if outcome != "unchanged":
+            self._configuration_since = now
+        self._last_load = report
+        return report
+
+    def _note_rejected(self, new_hash: str | None, reasons: Sequence[str], began: float) -> ReloadReport:
+        assert self._pool is not None
+        assert self._pool.configuration is not None
+        old_hash = self._pool.configuration.hash
+        duration_ms = (time.monotonic() - began) * 1000
+        told = {"serving_hash": old_hash, "problems": len(reasons), "duration_ms": duration_ms}
+        logs.event(_log, "error", "rejected: the old configuration goes on serving", **told)
+        for reason in reasons:
+            logs.event(_log, "error", reason)
+        self._last_load = ReloadReport(
+            "rejected", time.time(), old_hash, new_hash, duration_ms, problems=tuple(reasons)
+        )
+        return self._last_load
+
+    # Going down.
+
+    async def _drain(self) -> None:
+        """Readiness off, go on serving for a while, stop accepting, finish what is in flight."""
+        assert self._pool is not None
+        self._draining = True
+        settings = self._settings
+        logs.event(_log, "notice", "stopping", fast=self._fast.is_set(), timeout_s=settings.drain_timeout_s)
+        if not self._fast.is_set():
+            await _unless(self._fast, asyncio.sleep(settings.drain_delay_s))
+        # The workers take what is queued and then close the last hold of each socket.
+        for listener in self._listeners:
+            listener.close()
+        if not self._fast.is_set():
+            await _unless(self._fast, self._pool.end(drain_timeout_s=settings.drain_timeout_s))
+        await self._pool.end(drain_timeout_s=None)
+        logs.event(_log, "notice", "stopped", served_s=time.time() - self._started_at)
+
+    async def _close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._pool is not None:
+            await self._pool.end(drain_timeout_s=None)
+        for server in self._servers:
+            await server.close()
+        for listener in self._listeners:
+            listener.close()
+        if self._shared is not None:
+            self._shared.close()
+
+    # Signals.
+
+    def _listen_to_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        actions: dict[signal.Signals, Callable[[], object]] = {
+            signal.SIGTERM: self._ending.set,
+            signal.SIGQUIT: self._ending.set,
+            signal.SIGINT: self._stop_fast,
+            signal.SIGHUP: lambda: self._spawn(self.reload()),
+            signal.SIGUSR1: self._reopen_logs,
+        }
+        for number, action in actions.items():
+            loop.add_signal_handler(number, action)
+
+    def _stop_fast(self) -> None:
+        self._fast.set()
+        self._ending.set()
+
+    def _reopen_logs(self) -> None:
+        if self._pool is not None:
+            self._pool.tell(ReopenLogs())
+
+    # What the Admin API may ask.
+
+    async def node(self) -> NodeReport:
+        """Return the node's state, with fresh counts of its workers."""
+        if self._pool is not None:
+            await self._pool.refresh_reports()
+        return self.node_now()
+
+    def node_now(self) -> NodeReport:
+        """Return the node's state as last reported."""
+        pool = self._pool
+        configuration = pool.configuration if pool is not None and self._configuration_since else None
+        return NodeReport(
+            node_id=self._settings.node_id,
+            version=__version__,
+            supervisor_pid=os.getpid(),
+            started_at=self._started_at,
+            configuration_hash=configuration.hash if configuration else NO_HASH,
+            configuration_since=self._configuration_since,
+            draining=self._draining or self._ending.is_set(),
+            workers_wanted=self._settings.workers,
+            workers=pool.reports() if pool is not None else (),
+            counts=pool.counts() if pool is not None else {},
+            last_load=self._last_load,
+            shared_memory_bytes=self._shared.sizes() if self._shared is not None else {},
+        )
+
+    def set_log_level(self, level: str) -> None:
+        """Log from this level on, here and in all workers."""
+        logs.set_level(level)
+        if self._pool is not None:
+            self._pool.tell(LogLevel(level))
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._on_task_done)
+
+    def _on_task_done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logs.event(_log, "crit", "a task of the supervisor failed")
+            _log.error("%s", error, exc_info=error)
+
+
+def run(settings: ServerSettings, **commands: Sequence[str]) -> int:
+    """Run a gateway in the foreground; return its exit code."""
+
+    async def supervise() -> int:
+        return await Supervisor(settings, **commands).run()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(supervise())
+
+
+async def _unless(event: asyncio.Event, work: Coroutine[Any, Any, _Result]) -> _Result | None:
+    """Wait for the work and return its result; give it up and return None when the event comes first."""
+    waiting = asyncio.ensure_future(event.wait())
+    working = asyncio.ensure_future(work)
+    await asyncio.wait({waiting, working}, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    if working.done():
+        return working.result()
+    working.cancel()
+    await asyncio.gather(working, return_exceptions=True)
+    return None
+
+
+def _headlines(problems: Sequence[Problem]) -> tuple[str, ...]:
+    return tuple(problem.headline() for problem in problems)
