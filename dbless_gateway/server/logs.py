@@ -56,6 +56,11 @@ def event(logger: logging.Logger, level: str, message: str, /, **fields: Any) ->
         logger.log(number, "%s", " ".join(words))
 
 
+def say(level: str, text: str) -> None:
+    """Log a sentence that has no fields."""
+    logging.getLogger(_ROOT).log(_LEVELS[level], "%s", text)
+
+
 def _value(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.1f}"

@@ -1,0 +1,61 @@
+"""dbless-gateway status: what a running gateway serves, since when, with which workers.
+
+Exit codes: 0 it serves, 1 it answers but does not serve (draining, no worker), 4 no gateway answers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from typing import Any
+
+from dbless_gateway.cli.node_address import EXIT_NO_GATEWAY, NoGateway, add_address_flag, ask
+
+EXIT_NOT_SERVING = 1
+
+
+def main(argv: list[str]) -> int:
+    """Print the status."""
+    parser = argparse.ArgumentParser(
+        prog="dbless-gateway status", description="Tell what a running gateway serves."
+    )
+    add_address_flag(parser)
+    parser.add_argument("--json", action="store_true", help="print the answer of GET /status as it is")
+    arguments = parser.parse_args(argv)
+    try:
+        _, status = ask(arguments.admin, "GET", "/status")
+    except NoGateway as error:
+        print(f"dbless-gateway status: {error}", file=sys.stderr)
+        return EXIT_NO_GATEWAY
+    print(json.dumps(status, indent=2) if arguments.json else _text(status))
+    return 0 if _serves(status) else EXIT_NOT_SERVING
+
+
+def _serves(status: dict[str, Any]) -> bool:
+    return not status["node"]["draining"] and any(w["state"] == "serving" for w in status["workers"])
+
+
+def _text(status: dict[str, Any]) -> str:
+    configuration, load, server = (
+        status["configuration"],
+        status["configuration"]["last_load"],
+        status["server"],
+    )
+    lines = [
+        f"node           {status['node']['id']} (pid {status['node']['pid']})",
+        f"configuration  {configuration['hash']}, since {_clock(configuration['since'])}",
+    ]
+    if load and load["outcome"] == "rejected":
+        lines.append(f"last reload    rejected at {_clock(load['at'])}:")
+        lines += [f"               {problem}" for problem in load["problems"]]
+    lines.append(f"requests       {server['total_requests']}, connections {server['connections_active']}")
+    for worker in status["workers"]:
+        state = f"{worker['state']}, pid {worker['pid']}, since {_clock(worker['started_at'])}"
+        lines.append(f"worker {worker['index']:<8}{state}, {worker['restarts']} restarts")
+    return "\n".join(lines)
+
+
+def _clock(at: float | None) -> str:
+    return "never" if at is None else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
