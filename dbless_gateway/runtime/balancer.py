@@ -8,12 +8,24 @@ outlives every reload; what a reload replaces is its lineup.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from enum import Enum
 from time import monotonic
 
 from dbless_gateway.balancing.hash_key import HashKey, KeySource
+from dbless_gateway.balancing.health import (
+    HEALTHY,
+    MOSTLY_HEALTHY,
+    UNHEALTHY,
+    Report,
+    is_available,
+    is_checked,
+    passive_reports,
+    passive_rules,
+)
 from dbless_gateway.balancing.plan import Picker
+from dbless_gateway.config.entities import Healthchecks
+from dbless_gateway.runtime.health_messages import Address, PassiveReport
 from dbless_gateway.runtime.lineup import Lineup, Names, Setup, available_weight
 from dbless_gateway.runtime.peer import Peer, PeerId
 
@@ -30,6 +42,7 @@ class Balancer:
     """See the module."""
 
     __slots__ = (
+        "_counted",
         "_first_peers",
         "_is_healthy",
         "_known",
@@ -37,7 +50,10 @@ class Balancer:
         "_names",
         "_peers",
         "_picker",
+        "_send_report",
         "_staged",
+        "_states",
+        "_status_reports",
         "_threshold_percent",
         "_wants_loads",
         "hash_key",
@@ -45,7 +61,15 @@ class Balancer:
         "upstream_id",
     )
 
-    def __init__(self, name: str, upstream_id: str | None, names: Names) -> None:
+    def __init__(
+        self,
+        name: str,
+        upstream_id: str | None,
+        names: Names,
+        send_report: Callable[[PassiveReport], None],
+        states: dict[Address, str],
+    ) -> None:
+        """``states`` has the address states that are not ``HEALTHY``; the owner keeps it up to date."""
         self.name = name
         self.upstream_id = upstream_id
         self.hash_key: Callable[[KeySource], HashKey] | None = None
@@ -54,6 +78,10 @@ class Balancer:
         self._staged: Lineup | None = None
         self._lineup: Lineup | None = None
         self._threshold_percent = 0.0
+        self._send_report = send_report
+        self._states = states
+        self._status_reports: Mapping[int, Report] = {}
+        self._counted: frozenset[Report] = frozenset()
         self._first_peers: asyncio.Future[None] | None = None
         # Copies out of the lineup, because every request reads them.
         self._picker: Picker | None = None
@@ -84,12 +112,32 @@ class Balancer:
 
     def report_status(self, peer: Peer, status: int) -> None:
         """Tell that ``peer`` answered with this status."""
+        report = self._status_reports.get(status)
+        if report is not None:
+            self._report_outcome(peer, report, status)
 
     def report_tcp_failure(self, peer: Peer) -> None:
         """Tell that the connection to ``peer`` failed, or broke before the response's head was complete."""
+        if Report.TCP_FAILURE in self._counted:
+            self._report_outcome(peer, Report.TCP_FAILURE, 0)
 
     def report_timeout(self, peer: Peer) -> None:
         """Tell that ``peer`` did not connect, take the request or answer in time."""
+        if Report.TIMEOUT in self._counted:
+            self._report_outcome(peer, Report.TIMEOUT, 0)
+
+    def _report_outcome(self, peer: Peer, report: Report, status: int) -> None:
+        """Send a report on, unless it agrees with what the address is known as anyway."""
+        if report is Report.SUCCESS:
+            if peer.health == HEALTHY:
+                return
+        elif peer.health == UNHEALTHY:
+            return
+        elif peer.health == HEALTHY:
+            # The registry will say so in a moment; a success that comes before that must not be held back.
+            peer.health = MOSTLY_HEALTHY
+        assert self.upstream_id is not None
+        self._send_report(PassiveReport(self.upstream_id, peer.checked_address, report.value, status))
 
     # Why there is no peer.
 
@@ -161,17 +209,26 @@ class Balancer:
             return []
         return [placement.peer for member in self._lineup.members for placement in member.placements]
 
-    def set_threshold(self, percent: float) -> None:
-        """Set how many percent of the weight must be exceeded by what is available."""
-        self._threshold_percent = percent
+    def set_checks(self, checks: Healthchecks) -> None:
+        """Take over how requests count for health, and the threshold of the upstream's own health."""
+        self._threshold_percent = checks.threshold
+        limits = passive_rules(checks).limits if is_checked(checks) else {}
+        self._counted = frozenset(report for report, limit in limits.items() if limit)
+        self._status_reports = passive_reports(checks) if is_checked(checks) else {}
         self._judge()
 
-    def set_available(self, peer: Peer, is_available: bool) -> None:
-        """Let ``peer`` be picked, or not."""
-        peer.available = is_available
+    def set_state(self, address: Address, state: str) -> None:
+        """Take notice that an address is in another state now."""
+        for peer in self._known.values():
+            if peer.checked_address == address:
+                peer.health = state
+                self._set_available(peer, is_available(state))
+
+    def _set_available(self, peer: Peer, is_up: bool) -> None:
+        peer.available = is_up
         if self._lineup is None or self._picker is None or peer.seat < 0:
             return
-        self._lineup.roster.available[peer.seat] = is_available
+        self._lineup.roster.available[peer.seat] = is_up
         self._picker.refresh()
         self._judge()
 
@@ -179,6 +236,8 @@ class Balancer:
         peer = self._known.get(peer_id)
         if peer is None:
             peer = self._known[peer_id] = Peer(peer_id)
+            peer.health = self._states.get(peer.checked_address, HEALTHY)
+            peer.available = is_available(peer.health)
         return peer
 
     def _installed(self) -> None:

@@ -10,7 +10,9 @@ from __future__ import annotations
 from ipaddress import ip_address
 from typing import NamedTuple
 
+from dbless_gateway.balancing.health import HEALTHY
 from dbless_gateway.balancing.plan import Load
+from dbless_gateway.runtime.health_messages import Address
 
 
 class PeerId(NamedTuple):
@@ -28,6 +30,7 @@ class Peer(Load):
     __slots__ = (
         "address",
         "available",
+        "checked_address",
         "health",
         "host",
         "host_header",
@@ -47,11 +50,12 @@ class Peer(Load):
         self.id = peer_id
         self.target, self.host, self.ip, self.port = peer_id
         self.address = (peer_id.ip, peer_id.port)
+        self.checked_address = Address(peer_id.host, peer_id.ip, peer_id.port)
         # How it is used now.
         self.seat = -1  # number in the current plan; -1 when it has none
         self.weight = 0
         self.available = True
-        self.health = "healthy"  # a state of balancing.health
+        self.health = HEALTHY  # or another state of balancing.health
         self.host_header = self.host_header_tls = b""
         self.server_name: str | None = None
         self.name_as(peer_id.host)

@@ -11,9 +11,19 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Generator, Iterable
 
 from dbless_gateway.balancing.hash_key import compile_hash_key
+from dbless_gateway.balancing.health import HEALTHY
 from dbless_gateway.balancing.plan import run
 from dbless_gateway.config.entities import Target, Upstream
 from dbless_gateway.runtime.balancer import Balancer, NoPeer
+from dbless_gateway.runtime.bus import Bus
+from dbless_gateway.runtime.health_messages import (
+    REPORT_TOPIC,
+    STATE_TOPIC,
+    SYNC,
+    Address,
+    PassiveReport,
+    StateChange,
+)
 from dbless_gateway.runtime.lineup import Names, Setup, TargetSpec
 from dbless_gateway.runtime.peer import Peer, split_port
 
@@ -32,6 +42,7 @@ class Upstreams:
     """See the module."""
 
     __slots__ = (
+        "_bus",
         "_by_host",
         "_by_id",
         "_by_name",
@@ -41,10 +52,13 @@ class Upstreams:
         "_next_hosts",
         "_next_upstreams",
         "_setups",
+        "_states",
     )
 
-    def __init__(self, names: Names) -> None:
+    def __init__(self, names: Names, bus: Bus | None = None) -> None:
+        """``bus`` leads to the health registry; without one there are no passive checks."""
         self._names = names
+        self._bus = bus
         self._by_id: dict[str, Balancer] = {}
         self._by_name: dict[str, Balancer] = {}
         self._by_host: dict[Host, Balancer] = {}
@@ -52,6 +66,10 @@ class Upstreams:
         self._setups: dict[str, Setup] = {}
         self._next_upstreams: dict[str, tuple[Upstream, Setup]] = {}
         self._next_hosts: set[Host] = set()
+        self._states: defaultdict[str, dict[Address, str]] = defaultdict(dict)  # by upstream; not HEALTHY
+        if bus is not None:
+            bus.subscribe(STATE_TOPIC, self._hear)
+            bus.publish(REPORT_TOPIC, SYNC)
 
     def for_upstream(self, upstream_id: str) -> Balancer:
         """Return the balancer of an Upstream that was adopted."""
@@ -97,7 +115,7 @@ class Upstreams:
             balancer.name = upstream.name
             balancer.hash_key = compile_hash_key(upstream)
             balancer.activate()
-            balancer.set_threshold(upstream.healthchecks.threshold)
+            balancer.set_checks(upstream.healthchecks)
             self._setups[upstream_id] = setup
         self._by_name = {
             upstream.name: self._by_id[key] for key, (upstream, _) in self._next_upstreams.items()
@@ -117,6 +135,8 @@ class Upstreams:
         for upstream_id in self._by_id.keys() - self._next_upstreams.keys():
             self._by_id.pop(upstream_id).close()
             self._setups.pop(upstream_id, None)
+            if not self._states[upstream_id]:
+                del self._states[upstream_id]
         for host in self._by_host.keys() - self._next_hosts:
             self._by_host.pop(host).close()
 
@@ -131,7 +151,9 @@ class Upstreams:
         self._next_upstreams[upstream.id] = (upstream, setup)
         balancer = self._by_id.get(upstream.id)
         if balancer is None:
-            balancer = self._by_id[upstream.id] = Balancer(upstream.name, upstream.id, self._names)
+            balancer = self._by_id[upstream.id] = Balancer(
+                upstream.name, upstream.id, self._names, self._send_report
+            )
         if self._setups.get(upstream.id) != setup:
             yield from balancer.prepare_steps(setup)
 
@@ -139,7 +161,9 @@ class Upstreams:
         self._next_hosts.add(host)
         if host not in self._by_host:
             dynamic = self._dynamic.pop(host, None)
-            balancer = self._by_host[host] = dynamic or Balancer(host[0], None, self._names)
+            balancer = self._by_host[host] = dynamic or Balancer(
+                host[0], None, self._names, self._send_report
+            )
             if dynamic is None:
                 yield from balancer.prepare_steps(_host_setup(host))
 
@@ -148,12 +172,33 @@ class Upstreams:
         if balancer is None:
             if len(self._dynamic) >= DYNAMIC_HOSTS_MAX:
                 self._dynamic.popitem(last=False)[1].close()
-            balancer = self._dynamic[host] = Balancer(host[0], None, self._names)
+            balancer = self._dynamic[host] = self._new_balancer(host[0], None)
             run(balancer.prepare_steps(_host_setup(host)))
             balancer.activate()
         else:
             self._dynamic.move_to_end(host)
         return balancer
+
+    def _new_balancer(self, name: str, upstream_id: str | None) -> Balancer:
+        states = self._states[upstream_id] if upstream_id is not None else {}
+        return Balancer(name, upstream_id, self._names, self._send_report, states)
+
+    def _send_report(self, report: PassiveReport) -> None:
+        if self._bus is not None:
+            self._bus.publish(REPORT_TOPIC, report)
+
+    def _hear(self, change: StateChange) -> None:
+        # A state may be told before the address is known here: after a start, or by a faster resolver.
+        states = self._states[change.upstream_id]
+        if change.state == HEALTHY:
+            states.pop(change.address, None)
+        else:
+            states[change.address] = change.state
+        balancer = self._by_id.get(change.upstream_id)
+        if balancer is not None:
+            balancer.set_state(change.address, change.state)
+        elif not states:
+            del self._states[change.upstream_id]
 
 
 def _host_setup(host: Host) -> Setup:
