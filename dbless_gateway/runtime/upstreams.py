@@ -151,9 +151,7 @@ class Upstreams:
         self._next_upstreams[upstream.id] = (upstream, setup)
         balancer = self._by_id.get(upstream.id)
         if balancer is None:
-            balancer = self._by_id[upstream.id] = Balancer(
-                upstream.name, upstream.id, self._names, self._send_report
-            )
+            balancer = self._by_id[upstream.id] = self._new_balancer(upstream.name, upstream.id)
         if self._setups.get(upstream.id) != setup:
             yield from balancer.prepare_steps(setup)
 
@@ -161,9 +159,7 @@ class Upstreams:
         self._next_hosts.add(host)
         if host not in self._by_host:
             dynamic = self._dynamic.pop(host, None)
-            balancer = self._by_host[host] = dynamic or Balancer(
-                host[0], None, self._names, self._send_report
-            )
+            balancer = self._by_host[host] = dynamic or self._new_balancer(host[0], None)
             if dynamic is None:
                 yield from balancer.prepare_steps(_host_setup(host))
 
