@@ -28,6 +28,7 @@ class Problem:
     entity: str
     message: str
     suggestion: str | None = None
+    field: str | None = None
 
     def headline(self) -> str:
         """Return the one line that editors can jump to."""

@@ -1,0 +1,186 @@
+"""An entity on its way: as written in the file, before it is known to be right.
+
+``Draft`` ties together the fields (which the stages translate and fill), the place they came from, and the entity
+they were nested in. ``Report`` turns findings about a draft into problems with positions. Both live only while a
+configuration is loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from dbless_gateway.config.codes import CODES
+from dbless_gateway.config.document import COLUMN_BITS, COLUMN_MASK, Document, Map, Span
+from dbless_gateway.config.entities import Where
+from dbless_gateway.config.faults import Fault
+from dbless_gateway.config.problems import Problem
+
+Path = tuple[str | int, ...]
+
+# What people call an entity by, in this order.
+_NAMES = ("name", "username", "instance_name", "target", "prefix", "group", "custom_id", "kid", "id")
+_NAMED_BY_KEY = frozenset({"keyauth_credential", "jwt_secret", "oauth2_credential"})
+
+
+class Finding(NamedTuple):
+    """Something wrong inside one entity; ``path`` starts at the entity."""
+
+    path: Path
+    code: str
+    message: str
+    suggestion: str | None = None
+    on_key: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Draft:
+    """One entity of a file.
+
+    ``fields`` has no child collections. ``index`` counts from 0 in the list called ``key`` of the parent or of the
+    document. ``renamed`` maps a translated field to the one that stands in the file.
+    """
+
+    collection: str
+    kind: str
+    document: Document
+    source: Map
+    fields: dict[str, Any]
+    key: str
+    index: int
+    parent: Draft | None = None
+    parent_field: str | None = None
+    id: str = ""
+    broken: bool = False
+    renamed: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def where(self) -> Where:
+        """The place of the entity in its file."""
+        return self.document.where(self.source)
+
+    def path(self) -> Path:
+        """Return the place of the entity in the document."""
+        outer = self.parent.path() if self.parent is not None else ()
+        return (*outer, self.key, self.index)
+
+    def label(self) -> str:
+        """Return how a person would name this entity: ``service "users" > route "get"``."""
+        outer = f"{self.parent.label()} > " if self.parent is not None else ""
+        kind = self.kind.replace("_", " ")
+        if self.kind not in _NAMED_BY_KEY:
+            for name in _NAMES:
+                value = self.fields.get(name)
+                if isinstance(value, str) and value:
+                    return f'{outer}{kind} "{value}"'
+        return f"{outer}{kind} #{self.index + 1}"
+
+
+class Report:
+    """All problems found so far."""
+
+    def __init__(self) -> None:
+        self._problems: dict[tuple[Any, ...], Problem] = {}
+
+    @property
+    def problems(self) -> list[Problem]:
+        """Every problem once, in the order of files and places."""
+        files = {problem.file: None for problem in self._problems.values()}
+        order = {file: number for number, file in enumerate(files)}
+        return sorted(
+            self._problems.values(), key=lambda p: (order[p.file], p.line, p.column, p.code, p.message)
+        )
+
+    def add(self, draft: Draft, finding: Finding) -> None:
+        """Add a finding about an entity."""
+        if CODES[finding.code].severity == "error":
+            draft.broken = True
+        path = _as_written(draft, finding.path)
+        span = draft.document.locate(draft.source, path, key=finding.on_key)
+        label = draft.label()
+        self._put(
+            Problem(
+                file=draft.document.file,
+                line=span.line,
+                column=span.column,
+                end_line=span.end_line,
+                end_column=span.end_column,
+                severity=CODES[finding.code].severity,
+                code=finding.code,
+                path=render_path(draft.path() + path),
+                entity=f"{label} > {render_path(path)}" if path else label,
+                message=finding.message,
+                suggestion=finding.suggestion,
+                field=kong_field(path),
+            )
+        )
+
+    def add_place(self, document: Document, path: Path, finding: Finding) -> None:
+        """Add a finding about a part of a document that is no entity."""
+        span = document.locate(document.data, path, key=finding.on_key)
+        self._put(
+            _plain(document.file, span, finding.code, render_path(path), finding.message, finding.suggestion)
+        )
+
+    def add_fault(self, file: str, fault: Fault) -> None:
+        """Add a mistake that a reader found."""
+        span = Span(
+            (fault.start >> COLUMN_BITS) + 1,
+            (fault.start & COLUMN_MASK) + 1,
+            (fault.end >> COLUMN_BITS) + 1,
+            (fault.end & COLUMN_MASK) + 1,
+        )
+        self._put(_plain(file, span, fault.code, "", fault.message, fault.suggestion))
+
+    def has_errors(self) -> bool:
+        """Tell whether any problem forbids loading."""
+        return any(problem.severity == "error" for problem in self._problems.values())
+
+    def _put(self, problem: Problem) -> None:
+        self._problems.setdefault(
+            (problem.file, problem.line, problem.column, problem.code, problem.message, problem.path), problem
+        )
+
+
+def _plain(file: str, span: Span, code: str, path: str, message: str, suggestion: str | None) -> Problem:
+    return Problem(
+        file=file,
+        line=span.line,
+        column=span.column,
+        end_line=span.end_line,
+        end_column=span.end_column,
+        severity=CODES[code].severity,
+        code=code,
+        path=path,
+        entity="",
+        message=message,
+        suggestion=suggestion,
+    )
+
+
+def _as_written(draft: Draft, path: Path) -> Path:
+    if path and draft.renamed:
+        shown = draft.renamed.get(render_path(path))
+        if shown is not None:
+            return tuple(shown.split("."))
+        first = draft.renamed.get(str(path[0]))
+        if first is not None:
+            return (first,)
+    return path
+
+
+def render_path(path: Sequence[str | int]) -> str:
+    """Return a path as people write it: ``services[0].routes[1].paths[0]``."""
+    out = ""
+    for step in path:
+        if isinstance(step, int):
+            out += f"[{step}]"
+        else:
+            out += f".{step}" if out else step
+    return out
+
+
+def kong_field(path: Sequence[str | int]) -> str | None:
+    """Return a path as the Admin API names a field: dots, and indexes from 1."""
+    return ".".join(str(step + 1) if isinstance(step, int) else step for step in path) or None

@@ -1,0 +1,156 @@
+"""Linked drafts to entities: frozen values with exactly the fields of their classes.
+
+The last stage. Nothing can be wrong here any more, so nothing is checked; a missing field is a bug of ours and the
+parity test between schemas and classes finds it first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields as fields_of
+from hashlib import sha1
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from dbless_gateway.config import entities as e
+from dbless_gateway.config.certificates import digest
+from dbless_gateway.config.drafts import Draft
+from dbless_gateway.config.schemas import Schemas
+from dbless_gateway.config.secrets import generate_secret
+
+T = TypeVar("T")
+
+_CLASSES: Mapping[str, Any] = MappingProxyType(
+    {
+        "services": e.Service,
+        "routes": e.Route,
+        "consumers": e.Consumer,
+        "consumer_groups": e.ConsumerGroup,
+        "plugins": e.Plugin,
+        "upstreams": e.Upstream,
+        "targets": e.Target,
+        "certificates": e.Certificate,
+        "snis": e.Sni,
+        "ca_certificates": e.CaCertificate,
+        "vaults": e.Vault,
+        "key_sets": e.KeySet,
+        "keys": e.Key,
+    }
+)
+_CREDENTIAL_OWN = frozenset({"id", "consumer", "tags", "created_at"})
+
+
+def freeze(
+    drafts: Sequence[Draft],
+    members: Sequence[tuple[str, str]],
+    schemas: Schemas,
+    *,
+    text_hash: str,
+    now: float,
+    transform: bool,
+) -> e.Entities:
+    """Return the configuration; ``transform`` says whether passwords are still to be hashed."""
+    made: dict[str, list[Any]] = {name: [] for name in (*_CLASSES, "credentials")}
+    for draft in drafts:
+        if draft.collection in _CLASSES:
+            made[draft.collection].append(_entity(draft, now))
+        elif schemas.entity(draft.collection).credential_of is not None:
+            made["credentials"].append(_credential(draft, schemas, now, transform=transform))
+    return e.Entities(
+        format_version="3.0",
+        hash=text_hash,
+        group_members=tuple(members),
+        **{name: tuple(values) for name, values in made.items()},
+    )
+
+
+def _entity(draft: Draft, now: float) -> Any:
+    kind = _CLASSES[draft.collection]
+    values = draft.fields
+    own = {name: _tuples(values[name]) for name in _names(kind) if name in values}
+    own["id"] = draft.id
+    own["where"] = draft.where
+    stamp = round(now, 3) if draft.collection == "targets" else int(now)
+    own["updated_at"] = stamp
+    if own["created_at"] is None:
+        own["created_at"] = stamp
+    special = _SPECIAL.get(draft.collection)
+    if special is not None:
+        special(own)
+    return kind(**own)
+
+
+def _names(kind: Any) -> tuple[str, ...]:
+    return tuple(kind.__match_args__)
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _route(own: dict[str, Any]) -> None:
+    headers = own["headers"]
+    if headers is not None:
+        own["headers"] = {name: tuple(values) for name, values in headers.items()}
+    for name in ("sources", "destinations"):
+        if own[name] is not None:
+            own[name] = tuple(e.AddressMatch(**match) for match in own[name])
+
+
+def _upstream(own: dict[str, Any]) -> None:
+    own["healthchecks"] = _build(e.Healthchecks, own["healthchecks"])
+
+
+def _ca_certificate(own: dict[str, Any]) -> None:
+    own["cert_digest"] = digest(own["cert"])
+
+
+_SPECIAL: Mapping[str, Callable[[dict[str, Any]], None]] = MappingProxyType(
+    {"routes": _route, "upstreams": _upstream, "ca_certificates": _ca_certificate}
+)
+
+_NESTED: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "Healthchecks": {"active": e.ActiveChecks, "passive": e.PassiveChecks},
+        "ActiveChecks": {"healthy": e.ActiveHealthy, "unhealthy": e.ActiveUnhealthy},
+        "PassiveChecks": {"healthy": e.PassiveHealthy, "unhealthy": e.PassiveUnhealthy},
+    }
+)
+
+
+def _build(kind: type[T], values: Mapping[str, Any]) -> T:
+    """Make a nested record of a class."""
+    inner = _NESTED.get(kind.__name__, {})
+    made: dict[str, Any] = {}
+    for field in fields_of(kind):  # type: ignore[arg-type]
+        value = values[field.name]
+        if field.name in inner:
+            made[field.name] = _build(inner[field.name], value)
+        elif isinstance(value, dict):
+            made[field.name] = {name: tuple(items) for name, items in value.items()}
+        else:
+            made[field.name] = _tuples(value)
+    return kind(**made)
+
+
+def _credential(draft: Draft, schemas: Schemas, now: float, *, transform: bool) -> e.Credential:
+    properties = schemas.entity(draft.collection).record.properties
+    own = {name: value for name, value in draft.fields.items() if name not in _CREDENTIAL_OWN}
+    for name, value in own.items():
+        if value is None and properties[name].get("x-kong-generated") == "secret":
+            own[name] = generate_secret()
+    consumer = draft.fields["consumer"]
+    if draft.collection == "basicauth_credentials" and transform:
+        # As Kong keeps it: SHA-1 of the password followed by the consumer's id.
+        text = own["password"] + consumer
+        own["password"] = sha1(text.encode("utf-8", "surrogatepass"), usedforsecurity=False).hexdigest()
+    created_at = draft.fields["created_at"]
+    return e.Credential(
+        id=draft.id,
+        kind=draft.collection,
+        consumer=consumer,
+        fields=own,
+        tags=_tuples(draft.fields["tags"]),
+        created_at=int(now) if created_at is None else created_at,
+        where=draft.where,
+    )

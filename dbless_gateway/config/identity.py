@@ -1,0 +1,41 @@
+"""Ids of entities that have none in the file.
+
+Kong derives most of them from names, so the same file gives the same ids everywhere; the namespaces and keys here are
+its own, and tests hold its vectors. Where Kong draws a random id (an unnamed route, an API key) we derive one too,
+from the place among its siblings: an id that changes with every reload would throw away counters and health. It never
+depends on a secret, because ids are shown and a short secret could be guessed from its hash.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from hashlib import sha1
+from uuid import UUID
+
+_ROOT = UUID("fd02801f-0957-4a15-a55a-c8d9606f30b5")
+
+
+@lru_cache(maxsize=64)
+def namespace(collection: str) -> bytes:
+    """Return the namespace of a collection's ids."""
+    return UUID(_uuid5(_ROOT.bytes, collection)).bytes
+
+
+def derived_id(collection: str, key: str) -> str:
+    """Return the id that Kong gives to the entity with this key."""
+    return _uuid5(namespace(collection), key)
+
+
+def keyed_id(collection: str, values: list[str]) -> str:
+    """Return the id of an entity that is identified by several fields together."""
+    return derived_id(collection, ":".join((collection, "*", *values)))
+
+
+def _uuid5(space: bytes, name: str) -> str:
+    digest = bytearray(
+        sha1(space + name.encode("utf-8", "surrogatepass"), usedforsecurity=False).digest()[:16]
+    )
+    digest[6] = digest[6] & 0x0F | 0x50
+    digest[8] = digest[8] & 0x3F | 0x80
+    text = digest.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

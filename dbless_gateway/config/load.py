@@ -1,0 +1,133 @@
+"""The config line: texts in, one linked configuration or every problem out. Read this file first.
+
+    source     which files, in which order                       -> texts
+    positions  YAML or JSON to plain data that knows its place   -> documents
+    root       the top level of each file                        -> format version, shared parts
+    tree       nested entities taken apart                       -> drafts
+    dialect    what only decK or an old format means, translated
+    rules      every field and every entity judged and completed
+    link       ids, references, uniqueness across all files
+    freeze     frozen values                                     -> Entities
+
+A mistake never stops the line before the entity it is in: all problems come at once. No input may raise.
+"""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from dbless_gateway.config.dialect import translate
+from dbless_gateway.config.document import Document
+from dbless_gateway.config.drafts import Draft, Report
+from dbless_gateway.config.entities import Entities
+from dbless_gateway.config.freeze import freeze
+from dbless_gateway.config.link import assign_ids, check_authorities, link, memberships
+from dbless_gateway.config.parse import parse
+from dbless_gateway.config.problems import Problem
+from dbless_gateway.config.root import Root, read_roots
+from dbless_gateway.config.rules import Judge
+from dbless_gateway.config.schemas import load_schemas
+from dbless_gateway.config.source import DEFAULT_MAX_BYTES, Source, Text, read_sources
+from dbless_gateway.config.tree import collect_drafts
+
+# What Kong shows as the hash of a configuration without entities.
+EMPTY_HASH = "0" * 32
+
+
+@dataclass(frozen=True, slots=True)
+class LoadOptions:
+    """What a load may depend on beside its text.
+
+    ``expand_env`` turns on ``${X}``; decK's ``${{ env "DECK_X" }}`` always works. ``mock_env`` gives every variable a
+    placeholder, for checks on a machine without secrets. ``now`` (Unix seconds) is for tests.
+    """
+
+    environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    expand_env: bool = False
+    mock_env: bool = False
+    router_flavor: str = "traditional_compatible"
+    max_bytes: int = DEFAULT_MAX_BYTES
+    fast_validation: bool = True
+    now: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """``entities`` is None exactly when one of the problems is an error; warnings may come with either.
+
+    ``texts`` (by file name) and ``documents`` are what was read, for those who show source lines or look for more.
+    """
+
+    entities: Entities | None
+    problems: list[Problem]
+    texts: Mapping[str, str]
+    documents: Sequence[Document]
+
+
+def load(sources: Sequence[Source], options: LoadOptions | None = None) -> Loaded:
+    """Load one configuration from all sources together."""
+    options = options if options is not None else LoadOptions()
+    report = Report()
+    with _without_collector():
+        texts = _texts(sources, options, report)
+        documents = [document for text in texts if (document := parse(text, options, report)) is not None]
+        entities = _link(read_roots(documents, load_schemas(), report), texts, options, report)
+    by_name = {text.name: text.text for text in texts}
+    return Loaded(None if report.has_errors() else entities, report.problems, by_name, documents)
+
+
+def _texts(sources: Sequence[Source], options: LoadOptions, report: Report) -> list[Text]:
+    texts = []
+    for item in read_sources(sources, options.max_bytes):
+        if isinstance(item, Text):
+            texts.append(item)
+        else:
+            report.add_fault(*item)
+    return texts
+
+
+def _link(roots: list[Root], texts: list[Text], options: LoadOptions, report: Report) -> Entities | None:
+    schemas = load_schemas()
+    judge = Judge(schemas, report, options.router_flavor, fast=options.fast_validation)
+    drafts: list[Draft] = []
+    for root in roots:
+        found = collect_drafts(root.document, schemas, report)
+        translate(found, root.document.data, root.version, root.shared, schemas, report)
+        drafts += found
+    for draft in drafts:
+        judge.judge(draft)
+    assign_ids(drafts, schemas)
+    directory = link(drafts, schemas, report)
+    check_authorities(drafts, directory, report)
+    members = memberships(drafts, directory, report)
+    if report.has_errors():
+        return None
+    now = options.now if options.now is not None else time.time()
+    transform = all(root.transform for root in roots)
+    digest = _hash(texts) if drafts else EMPTY_HASH
+    return freeze(drafts, members, schemas, text_hash=digest, now=now, transform=transform)
+
+
+def _hash(texts: list[Text]) -> str:
+    digest = hashlib.md5(usedforsecurity=False)
+    for text in texts:
+        digest.update(text.text.encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Pause the cycle collector: a load makes a million objects, none of them in cycles that matter before its end."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()

@@ -1,0 +1,325 @@
+"""YAML text to a ``Document``: plain data that remembers where it stood.
+
+Built directly over libyaml's event stream, which is several times faster than PyYAML's node tree and, unlike it,
+costs no object per node. Rules of this file:
+
+- The loop is iterative: a file of 10,000 nested brackets must end in a problem, not in a full stack.
+- An alias yields the very object of its anchor. So memory cannot explode here, but whoever walks the data would;
+  therefore the size *as written out* is counted while reading and has a limit.
+- A mistake that leaves the data readable (a duplicate key) is noted and reading goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import yaml
+from yaml import (
+    AliasEvent,
+    DocumentEndEvent,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+    StreamEndEvent,
+)
+from yaml.cyaml import CParser
+
+from dbless_gateway.config.document import COLUMN_BITS, Document, Map, Seq
+from dbless_gateway.config.faults import Fault, Fatal
+from dbless_gateway.config.scalars import is_surprising, resolve
+
+# Kong's deepest legitimate value (a plugin's nested record below a nested route) is 14 levels; 64 is out of reach of
+# any real file and keeps every recursive walk behind this stage far from Python's own limit.
+MAX_DEPTH = 64
+# Nodes a file may have once its aliases are written out; the largest files seen in the field have about 400,000.
+MAX_NODES = 5_000_000
+
+_TAG = "tag:yaml.org,2002:"
+_NO_KEY: Any = object()
+
+Substitute = Callable[[str, bool], Any]
+
+
+def read_yaml(text: str, file: str, substitute: Substitute | None = None) -> tuple[Document, list[Fault]]:
+    """Parse the first document of ``text``; raise ``Fatal`` when it cannot be understood at all.
+
+    ``substitute(text, plain)`` sees every scalar that contains ``$`` and returns its value.
+    """
+    builder = _Builder(file, substitute)
+    try:
+        builder.read(CParser(text))
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = _pack(mark) if mark is not None else 0
+        raise Fatal(Fault("yaml/syntax", place, place + 1, _wording(error))) from None
+    except yaml.reader.ReaderError as error:
+        place = _place_of_offset(text, error.position)
+        message = f"a character that YAML does not allow: {error.reason}"
+        raise Fatal(Fault("yaml/character", place, place + 1, message)) from None
+    return builder.document, builder.faults
+
+
+def _wording(error: yaml.MarkedYAMLError) -> str:
+    parts = [part for part in (error.context, error.problem) if part]
+    return ", ".join(parts) or "not valid YAML"
+
+
+def _place_of_offset(text: str, offset: int) -> int:
+    before = text[:offset]
+    line = before.count("\n")
+    return line << COLUMN_BITS | (len(before) - (before.rfind("\n") + 1))
+
+
+def _pack(mark: Any) -> int:
+    place: int = mark.line << COLUMN_BITS | mark.column
+    return place
+
+
+class _Builder:
+    def __init__(self, file: str, substitute: Substitute | None) -> None:
+        self.document = Document(file)
+        self.faults: list[Fault] = []
+        self.substitute = substitute
+        # The innermost open container, and the key that waits for its value: ``None`` inside a sequence and
+        # ``_NO_KEY`` in a mapping that expects a key.
+        self.container: Any = Seq()
+        self.container.at = 0
+        self.key: Any = None
+        self.outer: list[tuple[Any, Any]] = []
+        self.ordinals: dict[int, int] = {}
+        self.anchors: dict[str, Any] = {}
+        self.anchored: dict[int, tuple[str, int]] = {}
+        self.weights: dict[str, int] = {}
+        self.expanded = 0
+        self.merges: dict[int, list[Any]] = {}
+        self.plain: dict[str, Any] = {}
+
+    def read(self, parser: Any) -> None:
+        """Consume events up to the end of the first document."""
+        next_event = parser.get_event
+        handlers = {
+            MappingStartEvent: self._open_map,
+            SequenceStartEvent: self._open_seq,
+            MappingEndEvent: self._close,
+            SequenceEndEvent: self._close,
+            AliasEvent: self._alias,
+        }
+        scalar = self._scalar
+        while True:
+            event = next_event()
+            kind = event.__class__
+            if kind is ScalarEvent:
+                scalar(event)
+            elif kind in handlers:
+                handlers[kind](event)
+            elif kind is StreamEndEvent:
+                break
+            elif kind is DocumentEndEvent:
+                self._expect_end(next_event())
+                break
+        self.document.data = self.container[0] if self.container else None
+
+    def _expect_end(self, event: Any) -> None:
+        if event.__class__ is not StreamEndEvent:
+            place = _pack(event.start_mark)
+            message = "only the first document of a file is read; the rest from here is ignored"
+            self.faults.append(Fault("yaml/several-documents", place, place + 3, message))
+
+    def _scalar(self, event: Any) -> None:
+        document = self.document
+        mark = event.start_mark
+        document.starts.append(mark.line << 32 | mark.column)
+        mark = event.end_mark
+        document.ends.append(mark.line << 32 | mark.column)
+        document.nexts.append(0)
+        text = event.value
+        plain = event.implicit[0]
+        if self.key is _NO_KEY:
+            self._begin_pair(text, plain)
+            return
+        if plain:
+            # Most plain scalars occur many times: resolving each text once saves time, and memory too.
+            value = self.plain.get(text, _NO_KEY)
+            if value is _NO_KEY:
+                value = self.plain[text] = resolve(text)
+            if value.__class__ is not str and is_surprising(text):
+                document.surprising.append((len(document.starts) - 1, text, value))
+        else:
+            value = text if event.tag is None or event.implicit[1] else self._tagged(event.tag, text)
+        if self.substitute is not None and "$" in text:
+            value = self._substituted(text, plain)
+        if event.anchor is not None:
+            self.anchors[event.anchor] = value
+            self.weights[event.anchor] = 1
+        if self.key is None:
+            self.container.append(value)
+        else:
+            self.container[self.key] = value
+            self.key = _NO_KEY
+
+    def _substituted(self, text: str, plain: bool) -> Any:
+        assert self.substitute is not None
+        node = len(self.document.starts) - 1
+        try:
+            value = self.substitute(text, plain)
+        except Fatal as failure:
+            self._fault(failure.fault.code, failure.fault.message, node)
+            return text
+        if value is not text:
+            self.document.substituted.add(node)
+        return value
+
+    def _begin_pair(self, text: str, plain: bool) -> None:
+        """Take a scalar as the next key of the open mapping."""
+        container = self.container
+        at = container.at
+        ordinal = self.ordinals[at] = self.ordinals.get(at, -1) + 1
+        if text in container:
+            self._fault("yaml/duplicate-key", f"the key `{text}` is already given in this mapping")
+            self.document.skipped.setdefault(at, set()).add(ordinal)
+            self.key = None
+            self._redirect()
+            return
+        if plain and text == "<<":
+            self.document.skipped.setdefault(at, set()).add(ordinal)
+            self._redirect(self.merges.setdefault(at, []))
+            return
+        if plain and text[:1] not in _LETTERS and not isinstance(resolve(text), str):
+            self._fault("yaml/key-type", f'a key must be text; write it in quotes: "{text}"')
+        self.key = text
+
+    def _redirect(self, catcher: list[Any] | None = None) -> None:
+        """Let the value of the pair that has just begun go elsewhere than into the mapping."""
+        self.outer.append((self.container, _NO_KEY))
+        self.container = _OneValue(self, catcher if catcher is not None else [])
+        self.key = None
+
+    def _tagged(self, tag: str, text: str) -> Any:
+        kind = tag.removeprefix(_TAG)
+        if kind == "str":
+            return text
+        if kind in {"int", "float", "bool", "null"}:
+            value = resolve(text)
+            if kind == "float" and isinstance(value, int) and not isinstance(value, bool):
+                return float(value)
+            if type(value).__name__ == ("NoneType" if kind == "null" else kind):
+                return value
+            self._fault("yaml/tag", f"`{text}` is not what its tag !!{kind} says")
+            return text
+        self._unknown_tag(tag)
+        return text
+
+    def _unknown_tag(self, tag: str) -> None:
+        shown = "!!" + tag.removeprefix(_TAG) if tag.startswith(_TAG) else tag
+        self._fault("yaml/tag", f"unknown tag {shown}")
+
+    def _open_map(self, event: Any) -> None:
+        if event.tag is not None and event.tag not in {"!", _TAG + "map"}:
+            self._open(event, Map(), _NO_KEY)
+            self._unknown_tag(event.tag)
+        else:
+            self._open(event, Map(), _NO_KEY)
+
+    def _open_seq(self, event: Any) -> None:
+        self._open(event, Seq(), None)
+        if event.tag is not None and event.tag not in {"!", _TAG + "seq"}:
+            self._unknown_tag(event.tag)
+
+    def _open(self, event: Any, container: Any, key: Any) -> None:
+        start = _pack(event.start_mark)
+        if self.key is _NO_KEY:
+            message = (
+                "a mapping or a list cannot be a key; a text that begins with a brace or bracket needs quotes"
+            )
+            raise Fatal(Fault("yaml/complex-key", start, start + 1, message))
+        if len(self.outer) >= MAX_DEPTH:
+            message = f"nested more than {MAX_DEPTH} levels deep"
+            raise Fatal(Fault("yaml/nesting", start, start + 1, message))
+        container.at = self.document.add(start, start)
+        if event.anchor is not None:
+            self.anchored[container.at] = (event.anchor, self.expanded + container.at)
+            self.anchors[event.anchor] = _NO_KEY
+        self.outer.append((self.container, self.key))
+        self.container = container
+        self.key = key
+
+    def _close(self, event: Any) -> None:
+        document, container = self.document, self.container
+        at = container.at
+        document.ends[at] = _pack(event.end_mark)
+        document.nexts[at] = len(document.starts)
+        if at in self.merges:
+            self._merge(container, self.merges.pop(at))
+        if at in self.anchored:
+            anchor, before = self.anchored.pop(at)
+            self.anchors[anchor] = container
+            self.weights[anchor] = self.expanded + len(document.starts) - before
+        self.container, self.key = self.outer.pop()
+        self._put(container)
+
+    def _put(self, value: Any) -> None:
+        if self.key is None:
+            self.container.append(value)
+        else:
+            self.container[self.key] = value
+            self.key = _NO_KEY
+
+    def _alias(self, event: Any) -> None:
+        start, end = _pack(event.start_mark), _pack(event.end_mark)
+        node = self.document.add(start, end)
+        name = event.anchor
+        if name not in self.anchors:
+            raise Fatal(Fault("yaml/alias", start, end, f"no anchor `&{name}` before this alias"))
+        value = self.anchors[name]
+        if value is _NO_KEY:
+            raise Fatal(Fault("yaml/alias", start, end, f"the anchor `&{name}` contains itself"))
+        self.expanded += self.weights[name]
+        if self.expanded + node > MAX_NODES:
+            message = f"the aliases of this file expand to more than {MAX_NODES:,} values"
+            raise Fatal(Fault("yaml/alias-expansion", start, end, message))
+        if self.key is _NO_KEY:
+            if not isinstance(value, str):
+                raise Fatal(
+                    Fault("yaml/complex-key", start, end, "this alias is used as a key but is not text")
+                )
+            self._begin_pair(value, plain=False)
+            return
+        self.document.aliases[node] = value
+        self._put(value)
+
+    def _merge(self, container: Map, sources: list[Any]) -> None:
+        """Add the keys of ``<<`` sources that are not given; an earlier source wins over a later one."""
+        maps: list[Map] = []
+        for source in sources:
+            for item in source if isinstance(source, Seq) else [source]:
+                if isinstance(item, Map):
+                    maps.append(item)
+                else:
+                    self._fault("yaml/merge", "`<<` takes a mapping or a list of mappings", container.at)
+        for item in maps:
+            for key, value in item.items():
+                container.setdefault(key, value)
+        self.document.merged[container.at] = maps
+
+    def _fault(self, code: str, message: str, node: int = -1) -> None:
+        self.faults.append(Fault(code, self.document.starts[node], self.document.ends[node], message))
+
+
+_LETTERS = frozenset("abcdefghijklmpqrsuvwxzABCDEFGHIJKLMPQRSUVWXZ_")
+
+
+class _OneValue:
+    """Stands in for a container while a value that must not enter its mapping is read."""
+
+    def __init__(self, builder: _Builder, catcher: list[Any]) -> None:
+        self.builder = builder
+        self.catcher = catcher
+        self.at = -1
+
+    def append(self, value: Any) -> None:
+        """Keep the value and reopen the mapping."""
+        self.catcher.append(value)
+        self.builder.container, self.builder.key = self.builder.outer.pop()

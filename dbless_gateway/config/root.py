@@ -1,0 +1,107 @@
+"""The top level of the files: format version, decK's notes, unknown keys, and what merged files must agree on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dbless_gateway.config.document import Document, Map
+from dbless_gateway.config.drafts import Finding, Report
+from dbless_gateway.config.schemas import Schemas
+from dbless_gateway.config.validate import Validator
+
+# The version of a merged file that names none, when no other file names one either.
+_CURRENT = "3.0"
+# Fields that say which entity it is; a default for them would make all entities one.
+_IDENTITY = {
+    "service": ("id", "name"),
+    "route": ("id", "name", "service"),
+    "upstream": ("id", "name"),
+    "target": ("id", "target", "upstream"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """One file's top level; ``shared`` holds the plugin configurations of all files together."""
+
+    document: Document
+    version: str
+    shared: Mapping[str, Any]
+    transform: bool
+
+
+def read_roots(documents: Sequence[Document], schemas: Schemas, report: Report) -> list[Root]:
+    """Judge the top level of every file; a file without one is reported and left out."""
+    validator = Validator(_root_schema(schemas, required=len(documents) < 2))
+    good = [document for document in documents if _check_shape(document, validator, report)]
+    _check_agreement(good, report)
+    versions = [document.data.get("_format_version") for document in good]
+    named = [version for version in versions if isinstance(version, str)]
+    if good and not named and len(documents) > 1:
+        report.add_place(
+            good[0], ("_format_version",), Finding((), "schema/required", "required field missing")
+        )
+    shared = _shared(good)
+    return [
+        Root(
+            document,
+            version if isinstance(version, str) else (named or [_CURRENT])[0],
+            shared,
+            document.data.get("_transform") is not False,
+        )
+        for document, version in zip(good, versions, strict=True)
+    ]
+
+
+def _root_schema(schemas: Schemas, *, required: bool) -> dict[str, Any]:
+    """Return the schema of the top level alone: collections may hold anything, the tree looks at them."""
+    properties = {
+        name: True if "x-kong-child" in item else item for name, item in schemas.root["properties"].items()
+    }
+    return schemas.root | {"properties": properties, "required": ["_format_version"] if required else []}
+
+
+def _check_shape(document: Document, validator: Validator, report: Report) -> bool:
+    if not isinstance(document.data, Map):
+        message = "failed parsing declarative configuration: expected an object"
+        report.add_place(document, (), Finding((), "format/root", message))
+        return False
+    for finding in validator.findings(document.data):
+        if finding.path == ("_format_version",) and finding.code == "schema/enum":
+            finding = finding._replace(code="format/version")
+        report.add_place(document, finding.path, finding)
+    _check_defaults(document, report)
+    return True
+
+
+def _check_defaults(document: Document, report: Report) -> None:
+    info = document.data.get("_info")
+    defaults = info.get("defaults") if isinstance(info, dict) else None
+    for kind, names in _IDENTITY.items():
+        given = defaults.get(kind) if isinstance(defaults, dict) else None
+        for name in names:
+            if isinstance(given, dict) and given.get(name) is not None:
+                message = f"cannot have these restricted fields set: {name}"
+                path = ("_info", "defaults", kind, name)
+                report.add_place(document, path, Finding((), "format/defaults", message, None, True))
+
+
+def _check_agreement(documents: Sequence[Document], report: Report) -> None:
+    """Files that are merged must mean the same workspace."""
+    for key in ("_workspace", "_konnect"):
+        given = [document for document in documents if document.data.get(key) is not None]
+        for document in given[1:]:
+            if document.data[key] != given[0].data[key]:
+                message = f"`{key}` is another than in {given[0].file}; one load has one"
+                report.add_place(document, (key,), Finding((), "format/conflict", message))
+
+
+def _shared(documents: Sequence[Document]) -> dict[str, Any]:
+    shared: dict[str, Any] = {}
+    for document in documents:
+        given = document.data.get("_plugin_configs")
+        for name, config in (given if isinstance(given, dict) else {}).items():
+            shared.setdefault(name, config)
+    return shared

@@ -1,0 +1,81 @@
+"""What a plain (unquoted) YAML scalar means: null, boolean, number or text.
+
+These are the YAML 1.1 rules as Kong's reader applies them, and they differ from PyYAML's in two places: ``1e3`` is a
+number, and a date is text. ``surprising`` names the readings that people do not expect, for lints.
+"""
+
+from __future__ import annotations
+
+import re
+
+_WORDS: dict[str, None | bool] = {
+    word: value
+    for value, stems in (
+        (None, ("null",)),
+        (True, ("true", "yes", "on")),
+        (False, ("false", "no", "off")),
+    )
+    for stem in stems
+    for word in (stem, stem.capitalize(), stem.upper())
+} | {"": None, "~": None}
+
+_SPECIAL_FLOATS = {
+    sign + word: value * (-1 if sign == "-" else 1)
+    for sign in ("", "+", "-")
+    for word, value in ((".inf", float("inf")), (".Inf", float("inf")), (".INF", float("inf")))
+} | {word: float("nan") for word in (".nan", ".NaN", ".NAN")}
+
+# The longest text that is read as a number. Python refuses to convert very long integers, and base-60 conversion is
+# quadratic; no field has a use for either.
+_MAX_NUMBER_LENGTH = 128
+
+_NUMBER_STARTS = frozenset("+-.0123456789")
+_INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9_]*)")
+_OCTAL = re.compile(r"[-+]?0[0-7_]+")
+_PREFIXED = re.compile(r"[-+]?(?:0x[0-9a-fA-F_]*[0-9a-fA-F][0-9a-fA-F_]*|0b[01_]*[01][01_]*)")
+_FLOAT = re.compile(r"[-+]?(?:[0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*|[0-9][0-9_]*(?=[eE]))(?:[eE][-+]?[0-9]+)?")
+_SEXAGESIMAL = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?")
+
+_SURPRISING_WORDS = frozenset(word for word in _WORDS if word.lower() in {"yes", "no", "on", "off"})
+
+
+def resolve(text: str) -> None | bool | int | float | str:
+    """Return the value of a plain scalar."""
+    if text in _WORDS:
+        return _WORDS[text]
+    if text[0] not in _NUMBER_STARTS or len(text) > _MAX_NUMBER_LENGTH:
+        return text
+    return _number(text)
+
+
+def is_surprising(text: str) -> bool:
+    """Tell whether the reading of this plain scalar is one of YAML 1.1's well-known surprises."""
+    return (
+        text in _SURPRISING_WORDS
+        or _OCTAL.fullmatch(text) is not None
+        or _SEXAGESIMAL.fullmatch(text) is not None
+    )
+
+
+def _number(text: str) -> int | float | str:
+    bare = text.replace("_", "")
+    if _INTEGER.fullmatch(text):
+        return int(bare)
+    if _FLOAT.fullmatch(text):
+        return float(bare)
+    if _OCTAL.fullmatch(text):
+        return int(bare, 8)
+    if _PREFIXED.fullmatch(text):
+        return int(bare, 0)
+    if _SEXAGESIMAL.fullmatch(text):
+        return _sexagesimal(bare)
+    return _SPECIAL_FLOATS.get(text, text)
+
+
+def _sexagesimal(text: str) -> int | float:
+    """Return the value of base-60 digits: ``1:30`` is 90."""
+    sign = -1 if text[0] == "-" else 1
+    total: int | float = 0
+    for digits in text.lstrip("+-").split(":"):
+        total = total * 60 + (float(digits) if "." in digits else int(digits))
+    return sign * total

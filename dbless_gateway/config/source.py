@@ -1,0 +1,113 @@
+"""Where a configuration comes from: files, folders, standard input, or a text; one ``Text`` for each.
+
+Reading is careful and dull: a size limit before the bytes are in memory, UTF-8 or a clear problem, and a file that
+changes under the reader is noticed. What is in the text is not this module's business.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dbless_gateway.config.faults import Fatal, Fault
+
+# A million routes are about 300 MB; half of that in one file is a generator's mistake, or not a configuration.
+DEFAULT_MAX_BYTES = 128 * 1024 * 1024
+_SUFFIXES = frozenset({".yaml", ".yml", ".json"})
+STDIN = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file or a folder by its name, ``-`` for standard input; or, with ``text``, a text and what to call it."""
+
+    name: str
+    text: str | bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """One text to parse. ``syntax`` is ``yaml``, ``json``, or ``any`` when no file name says it."""
+
+    name: str
+    text: str
+    syntax: str
+
+
+def read_sources(sources: Sequence[Source], max_bytes: int) -> Iterator[Text | tuple[str, Fault]]:
+    """Yield the texts in order, or the name and what is wrong with it."""
+    for source in sources:
+        try:
+            for name in _expand(source):
+                yield _read(source, name, max_bytes)
+        except Fatal as failure:
+            yield source.name, failure.fault
+
+
+def _expand(source: Source) -> list[str]:
+    """Return the files that a source stands for; a folder gives its configuration files in order of their names."""
+    if source.text is not None or source.name == STDIN or not os.path.isdir(source.name):
+        return [source.name]
+    found = sorted(
+        str(path)
+        for path in Path(source.name).rglob("*")
+        if path.suffix.lower() in _SUFFIXES and path.is_file()
+    )
+    if not found:
+        raise _fatal("file/unreadable", "this folder contains no .yaml, .yml or .json file")
+    return found
+
+
+def _read(source: Source, name: str, max_bytes: int) -> Text:
+    if source.text is not None:
+        raw = source.text.encode("utf-8", "surrogatepass") if isinstance(source.text, str) else source.text
+        return Text(name, _decode(_limited(raw, max_bytes)), "any")
+    if name == STDIN:
+        return Text("<stdin>", _decode(_limited(sys.stdin.buffer.read(max_bytes + 1), max_bytes)), "any")
+    suffix = os.path.splitext(name)[1].lower()
+    if suffix not in _SUFFIXES and os.path.isfile(name) and suffix:
+        raise _fatal(
+            "file/kind", f"unknown file type: {os.path.basename(name)}. (Accepted types: json, yaml)"
+        )
+    text = _decode(_read_file(name, max_bytes))
+    return Text(name, text, "json" if suffix == ".json" else "yaml" if suffix else "any")
+
+
+def _read_file(name: str, max_bytes: int) -> bytes:
+    try:
+        with open(name, "rb") as file:
+            before = os.fstat(file.fileno())
+            raw = _limited(file.read(max_bytes + 1), max_bytes)
+            after = os.fstat(file.fileno())
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise _fatal("file/unreadable", f"cannot read this file: {reason}") from None
+    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        raise _fatal("file/changed", "the file was changed while it was read")
+    return raw
+
+
+def _limited(raw: bytes, max_bytes: int) -> bytes:
+    if len(raw) > max_bytes:
+        raise _fatal("file/size", f"larger than {max_bytes:,} bytes")
+    return raw
+
+
+def _decode(raw: bytes) -> str:
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = raw[: error.start]
+        line, column = before.count(b"\n"), error.start - (before.rfind(b"\n") + 1)
+        place = line << 32 | column
+        raise Fatal(Fault("file/encoding", place, place + 1, f"not UTF-8 text: {error.reason}")) from None
+    if not text.strip():
+        raise _fatal("file/empty", "the file is empty")
+    return text
+
+
+def _fatal(code: str, message: str) -> Fatal:
+    return Fatal(Fault(code, 0, 1, message))

@@ -1,0 +1,100 @@
+"""Fields against their schema: every mistake of one entity, in Kong's words.
+
+The schema is the judge. ``jsonschema-rs`` (when installed) gives the verdict for the many entities that are right;
+``jsonschema`` names the mistakes of those that are wrong and is not even imported before. A test holds that both
+agree. Three things JSON Schema cannot say are applied to its findings: a vault reference stands for a value that is
+not known yet, ``{}`` and ``[]`` are the same to Kong, and one field gets one message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from dbless_gateway.config.drafts import Finding, Path
+from dbless_gateway.config.formats import FORMATS
+from dbless_gateway.config.messages import explain
+from dbless_gateway.config.schemas import Schema
+
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator, ValidationError
+
+VAULT_PREFIX = "{vault://"
+
+
+class Validator:
+    """Judges values against one schema; compiled when first used."""
+
+    def __init__(self, schema: Schema, *, fast: bool = True) -> None:
+        self._schema = schema
+        self._verdict: Callable[[Any], bool] | None = _fast_verdict(schema) if fast else None
+        self._slow: Draft202012Validator | None = None
+
+    def findings(self, value: Any) -> list[Finding]:
+        """Return everything that is wrong with ``value``."""
+        if self._verdict is not None:
+            try:
+                if self._verdict(value):
+                    return []
+            except (ValueError, OverflowError):
+                # A number beyond what the fast validator can hold; the slow one knows no such limit.
+                pass
+        return _collect(self._errors(value))
+
+    def _errors(self, value: Any) -> Iterable[ValidationError]:
+        if self._slow is None:
+            self._slow = _slow_validator(self._schema)
+        return self._slow.iter_errors(value)
+
+
+def is_vault_reference(value: object) -> bool:
+    """Tell whether this text stands for a secret that is looked up at run time."""
+    return isinstance(value, str) and value.startswith(VAULT_PREFIX) and value.endswith("}")
+
+
+def _collect(errors: Iterable[ValidationError]) -> list[Finding]:
+    """Turn errors into findings, at most one for each place."""
+    found: dict[Path, Finding] = {}
+    for error in errors:
+        if _is_tolerated(error):
+            continue
+        for finding in explain(error):
+            found.setdefault(finding.path, finding)
+    return list(found.values())
+
+
+def _is_tolerated(error: ValidationError) -> bool:
+    value: Any = error.instance
+    schema: Any = error.schema
+    if is_vault_reference(value) and schema.get("x-kong-referenceable"):
+        return True
+    if error.validator == "type" and (value == {} or value == []) and isinstance(value, (dict, list)):
+        kinds = schema["type"]
+        return ("array" if isinstance(value, dict) else "object") in kinds
+    return False
+
+
+def _fast_verdict(schema: Schema) -> Callable[[Any], bool] | None:
+    if find_spec("jsonschema_rs") is None:
+        return None
+    checks = {name: _verdict_of(check) for name, check in FORMATS.items()}
+    validator = import_module("jsonschema_rs").Draft202012Validator(
+        schema, formats=checks, validate_formats=True
+    )
+    verdict: Callable[[Any], bool] = validator.is_valid
+    return verdict
+
+
+def _verdict_of(check: Callable[[str], str | None]) -> Callable[[Any], bool]:
+    return lambda value: not isinstance(value, str) or check(value) is None
+
+
+def _slow_validator(schema: Schema) -> Draft202012Validator:
+    from jsonschema import Draft202012Validator, FormatChecker  # noqa: PLC0415
+
+    checker = FormatChecker(formats=())
+    for name, check in FORMATS.items():
+        checker.checks(name)(_verdict_of(check))
+    return Draft202012Validator(schema, format_checker=checker)
