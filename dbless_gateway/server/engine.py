@@ -42,8 +42,8 @@ class Engine(Protocol):
     def swap(self, snapshot: Any) -> None:
         """Serve this snapshot, which was the last to be built, from now on."""
 
-    def tidy_steps(self) -> Generator[None, None, None]:
-        """Put away in small steps what the last swap left behind."""
+    def tidy_steps(self) -> Generator[None, None, bool]:
+        """Put away in small steps what swaps left behind; tell whether nothing is left."""
 
     def start_draining(self) -> None:
         """Close what is idle and keep no connection alive beyond its request."""

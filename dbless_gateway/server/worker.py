@@ -26,7 +26,6 @@ import uvloop
 
 from dbless_gateway.server import logs
 from dbless_gateway.server.accepting import Acceptor
-from dbless_gateway.server.assembly import assemble
 from dbless_gateway.server.building import Build, Drive, settle_memory
 from dbless_gateway.server.bus import ChannelBus
 from dbless_gateway.server.control import (
@@ -51,6 +50,9 @@ from dbless_gateway.server.control import (
 from dbless_gateway.server.engine import Engine, Outcome
 
 _log = logging.getLogger(__name__)
+
+# How often it is looked whether exchanges on an old configuration have ended.
+TIDY_INTERVAL_S = 1.0
 
 Assemble = Callable[[Boot, ChannelBus], Engine]
 
@@ -141,13 +143,21 @@ class Worker:
         settle_memory()
         swap_ms = (time.perf_counter() - began) * 1000
         self._serving = announced
-        Drive(self._engine.tidy_steps(), lambda _: None, self._loop)
+        self._tidy()
         self._spawn(self._confirm(Activated(version, swap_ms)))
 
     async def _confirm(self, activated: Activated) -> None:
         assert self._acceptor is not None
         await self._acceptor.start()
         self.channel.send(activated)
+
+    def _tidy(self) -> None:
+        assert self._engine is not None
+        Drive(self._engine.tidy_steps(), self._on_tidied, self._loop)
+
+    def _on_tidied(self, nothing_is_left: bool) -> None:
+        if not nothing_is_left:
+            self._loop.call_later(TIDY_INTERVAL_S, self._tidy)
 
     def _forget_prepared(self) -> None:
         if self._build is not None:
@@ -223,7 +233,7 @@ def _on_loop_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> 
     _log.error("%s", context.get("message"), exc_info=context.get("exception"))
 
 
-def main(argv: list[str], assemble: Assemble = assemble) -> int:
+def main(argv: list[str], assemble: Assemble) -> int:
     """Run the worker whose control channel is the descriptor in the arguments."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1):
         signal.signal(number, signal.SIG_IGN)
@@ -237,4 +247,6 @@ def main(argv: list[str], assemble: Assemble = assemble) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))
+    from dbless_gateway.server.assembly import assemble
+
+    raise SystemExit(main(sys.argv[1:], assemble))

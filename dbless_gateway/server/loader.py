@@ -1,0 +1,101 @@
+"""The loader process: reads, checks and compiles the configuration's files, writes the outcome, ends.
+
+``python -m dbless_gateway.server.loader`` takes a pickled ``LoadRequest`` on standard input and writes frames
+as ``loading.py`` says. The compile is a dry run: what a worker would refuse is found here first, off every
+serving loop; only the entities leave this process.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import pickle
+import sys
+from collections.abc import Mapping
+from typing import BinaryIO
+
+from dbless_gateway.config.entities import Entities
+from dbless_gateway.config.load import LoadOptions, load
+from dbless_gateway.config.problems import Problem
+from dbless_gateway.config.slices import to_slices
+from dbless_gateway.config.source import Source
+from dbless_gateway.server.control import frame
+from dbless_gateway.server.loading import OUTCOME, SLICE, Loaded, LoadRequest
+from dbless_gateway.snapshot.compile import CompileOptions, compile_snapshot
+from dbless_gateway.snapshot.dry_run import DryRunHost
+
+_INLINE_NAME = "<declarative_config_string>"
+
+
+def main() -> int:
+    """Answer one request."""
+    # The process ends before garbage could matter.
+    gc.disable()
+    with _private_standard_output() as out:
+        request: LoadRequest = pickle.loads(sys.stdin.buffer.read())
+        entities, problems = check(request)
+        _write(out, entities, problems)
+        out.flush()
+    sys.stderr.flush()
+    # Taking a million objects apart one by one would cost as much as a tenth of the load.
+    os._exit(0)
+
+
+def check(request: LoadRequest) -> tuple[Entities | None, list[Problem]]:
+    """Load and compile; return the entities unless there are errors, and all problems."""
+    options = LoadOptions(router_flavor=request.options.router_flavor)
+    loaded = load(_sources(request), options)
+    problems = list(loaded.problems)
+    if loaded.entities is None:
+        return None, problems
+    compiled = compile_snapshot(
+        loaded.entities, DryRunHost(), CompileOptions(router_flavor=request.options.router_flavor)
+    )
+    if isinstance(compiled, list):
+        return None, problems + compiled
+    return loaded.entities, problems
+
+
+def _sources(request: LoadRequest) -> list[Source]:
+    if request.files:
+        return [Source(name) for name in request.files]
+    return [Source(_INLINE_NAME, request.inline or "")]
+
+
+def _write(out: BinaryIO, entities: Entities | None, problems: list[Problem]) -> None:
+    loaded = Loaded(
+        hash=entities.hash if entities is not None else "",
+        counts=_counts(entities) if entities is not None else {},
+        problems=tuple(problems),
+    )
+    out.write(frame(OUTCOME, pickle.dumps(loaded)))
+    if entities is not None:
+        for data in to_slices(entities):
+            out.write(frame(SLICE, data))
+
+
+def _counts(entities: Entities) -> Mapping[str, int]:
+    """Return how many entities there are, for the receipt; kinds that are absent are left out."""
+    kinds = (
+        "services",
+        "routes",
+        "upstreams",
+        "targets",
+        "consumers",
+        "credentials",
+        "plugins",
+        "certificates",
+    )
+    counts = {kind: len(getattr(entities, kind)) for kind in kinds}
+    return {kind: count for kind, count in counts.items() if count}
+
+
+def _private_standard_output() -> BinaryIO:
+    """Take standard output away from everybody else: a stray print must not break the frames."""
+    private = os.dup(1)
+    os.dup2(2, 1)
+    return os.fdopen(private, "wb")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
