@@ -91,7 +91,7 @@ class Crowd(Generic[T]):
             selector = _most_selective(placement.selectors, crowding)
             if selector is not None:
                 self._put(rule, selector)
-            elif placement.regex is not None:
+            elif placement.regex is not None and placement.regex.program_size <= SET_PROGRAM_SIZE:
                 regexes.append((rule, placement.regex))
             else:
                 rest.append(rule)

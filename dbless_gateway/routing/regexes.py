@@ -28,8 +28,8 @@ _ESCAPED_LITERALS = frozenset(rb"""-/.~%_:;,!&=@'"#$()*+?[\]^{|}""")
 
 # 512 patterns take about 2 ms to compile, the longest step of a build; a look-up in a set costs about 1 us.
 SET_SIZE = 512
-# Keeps one DFA state of a set under 100 kB, so that twenty of them always fit; RE2 gives up silently below
-# that.
+# RE2 says "no match" when twenty states of its automaton do not fit into the memory of a set. A state takes
+# about four bytes for each instruction, so two times this many instructions are far from the limit.
 SET_PROGRAM_SIZE = 20_000
 _SET_MEMORY_BYTES = 16 << 20
 
@@ -124,8 +124,8 @@ class RegexSet:
 
     def matches(self, text: bytes) -> list[int]:
         """Return the numbers of the patterns that are found in the text."""
-        found: list[int] = self._set.Match(text)
-        return found
+        found: list[int] | None = self._set.Match(text)
+        return found or []
 
 
 def literal_prefix(pattern: str) -> bytes:
