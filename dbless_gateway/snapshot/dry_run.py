@@ -1,4 +1,8 @@
-"""A host for plugins that are compiled but never run, as ``validate`` and the loader do."""
+"""A host for plugins that are compiled but never run, as ``validate`` and the loader do.
+
+A handler's constructor may take hold of what the host lends, down to a bound method; using it is a bug, and
+raises.
+"""
 
 from __future__ import annotations
 
@@ -6,23 +10,46 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NoReturn
 
 from dbless_gateway import __version__
+from dbless_gateway.pdk.plugin import Cache, Counters
+
+
+class _Idle:
+    """Counters and cache in one: there to be held, not to be used."""
+
+    def increment(self, key: str, amount: int, limit: int | None, expires_at: float) -> NoReturn:
+        """Refuse."""
+        raise _refusal()
+
+    def read(self, key: str) -> NoReturn:
+        """Refuse."""
+        raise _refusal()
+
+    def get(self, key: bytes) -> NoReturn:
+        """Refuse."""
+        raise _refusal()
+
+    def put(self, key: bytes, value: bytes, ttl_s: float) -> NoReturn:
+        """Refuse."""
+        raise _refusal()
+
+    def delete(self, key: bytes) -> NoReturn:
+        """Refuse."""
+        raise _refusal()
+
+    def clear(self) -> NoReturn:
+        """Refuse."""
+        raise _refusal()
 
 
 class DryRunHost:
-    """Satisfies ``pdk.plugin.Host``; whatever a handler's constructor must not touch is not there."""
+    """Satisfies ``pdk.plugin.Host``."""
 
     node_id = "00000000-0000-0000-0000-000000000000"
     version = __version__
 
-    @property
-    def counters(self) -> Any:
-        """A place-holder: a constructor may keep it, not use it."""
-        return None
-
-    @property
-    def cache(self) -> Any:
-        """A place-holder: a constructor may keep it, not use it."""
-        return None
+    def __init__(self) -> None:
+        self.counters: Counters = _Idle()
+        self.cache: Cache = _Idle()
 
     def now(self) -> float:
         """Plugins that are not run have no time."""
@@ -32,4 +59,8 @@ class DryRunHost:
         self, name: str, parameters: dict[str, Any], send: Callable[[Sequence[Any]], Awaitable[None]]
     ) -> NoReturn:
         """There is nothing to send."""
-        raise RuntimeError("a handler's constructor must not open queues")
+        raise _refusal()
+
+
+def _refusal() -> RuntimeError:
+    return RuntimeError("a handler's constructor must not use the host")
