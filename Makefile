@@ -2,6 +2,7 @@
 #   make run     start the gateway on kong.yaml.example with two demo targets
 #   make test    install what the tests need and run them all
 #   make check   formatting, lint, types, layers, tests: before each commit
+#   make docs    write the generated reference pages anew
 #   make bench   side-by-side load test with nginx (wants nginx and wrk)
 
 # The first Python on the path that is new enough.
@@ -10,7 +11,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check bench clean
+.PHONY: run test check docs bench clean
 
 run: $(VENV)/.installed
 	$(BIN)/dbless-gateway demo -c kong.yaml.example
@@ -25,6 +26,9 @@ check: $(VENV)/.installed-check
 	$(BIN)/mypy tests/support benchmarks
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest
+
+docs: $(VENV)/.installed
+	$(BIN)/python docs/reference/generate.py
 
 bench: $(VENV)/.installed
 	$(BIN)/python -m benchmarks.load

@@ -13,7 +13,7 @@ PACKAGE = REPOSITORY / "dbless_gateway"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 OURS = sorted(
     path
-    for folder in ("dbless_gateway", "tests", "benchmarks")
+    for folder in ("dbless_gateway", "benchmarks", "tests/support", "tests/e2e", "tests/tidy")
     for path in (REPOSITORY / folder).rglob("*.py")
     if path.stat().st_size
 )
