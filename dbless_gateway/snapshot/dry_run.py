@@ -16,7 +16,9 @@ from dbless_gateway.pdk.plugin import Cache, Counters
 class _Idle:
     """Counters and cache in one: there to be held, not to be used."""
 
-    def increment(self, key: str, amount: int, limit: int | None, expires_at: float) -> NoReturn:
+    entry_limit_bytes = 0
+
+    def increment(self, key: str, amount: int, limit: float | None, expires_at: float) -> NoReturn:
         """Refuse."""
         raise _refusal()
 
