@@ -1,7 +1,7 @@
 """Host names, IP addresses and ports as Kong's schemas see them.
 
-One small grammar serves every field that holds an address. No DNS: whether a name exists is not a question of the
-file.
+One small grammar serves every field that holds an address. No DNS: whether a name exists is not a question of
+the file.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Certificates and private keys: can they be read, do they belong together.
 
-``cryptography`` is heavy, so it is imported only when a file really contains a certificate. It is also optional
-here: without it the shape of the PEM is all that is checked, and ``compile`` finds the rest when it makes a TLS
-context. Messages never contain any part of a key.
+``cryptography`` is heavy, so it is imported only when a file really contains a certificate. Messages never
+contain any part of a key.
 """
 
 from __future__ import annotations
@@ -68,7 +67,7 @@ def ca_certificate_fault(pem: str) -> str | None:
 
 def digest(pem: str) -> str:
     """Return the SHA-256 (hex) of the first certificate."""
-    from cryptography.hazmat.primitives.serialization import Encoding  # noqa: PLC0415
+    from cryptography.hazmat.primitives.serialization import Encoding
 
     return sha256(_load_chain(pem)[0].public_bytes(Encoding.DER)).hexdigest()
 
@@ -91,32 +90,32 @@ def key_kind(certificate: str) -> str:
 
 
 def _load_chain(pem: str) -> list[Certificate]:
-    from cryptography.x509 import load_pem_x509_certificates  # noqa: PLC0415
+    from cryptography.x509 import load_pem_x509_certificates
 
     return load_pem_x509_certificates(pem.encode())
 
 
 def _load_private_key(pem: str) -> Any:
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: PLC0415
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     return load_pem_private_key(pem.encode(), password=None)
 
 
 def _load_public_key(pem: str) -> Any:
-    from cryptography.hazmat.primitives.serialization import load_pem_public_key  # noqa: PLC0415
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
     return load_pem_public_key(pem.encode())
 
 
 def _public_bytes(key: Any) -> bytes:
-    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat  # noqa: PLC0415
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
     encoded: bytes = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return encoded
 
 
 def _is_ca(certificate: Certificate) -> bool:
-    from cryptography.x509 import BasicConstraints, ExtensionNotFound  # noqa: PLC0415
+    from cryptography.x509 import BasicConstraints, ExtensionNotFound
 
     try:
         return certificate.extensions.get_extension_for_class(BasicConstraints).value.ca

@@ -1,8 +1,8 @@
 """Rules over several fields of one record: the ``x-kong-checks`` of the schemas.
 
-Each check is data, ``{"at_least_one_of": ["username", "custom_id"]}``; this file is their interpreter and knows no
-field by name. Checks see the record with its defaults filled in, as Kong's do. One that concerns a vault reference is
-skipped, because the value is not known yet.
+Each check is data, ``{"at_least_one_of": ["username", "custom_id"]}``; this file is their interpreter and
+knows no field by name. Checks see the record with its defaults filled in, as Kong's do. One that concerns a
+vault reference is skipped, because the value is not known yet.
 """
 
 from __future__ import annotations

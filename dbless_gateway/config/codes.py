@@ -1,7 +1,7 @@
-"""Every kind of problem that a configuration file can have: its stable code, how serious it is, what it means.
+"""Every kind of problem a configuration can have: its stable code, how serious it is, what it means.
 
-The codes are a promise: scripts, editors and suppressions name them. One is never renamed or given a new meaning.
-``explain`` and the reference page print this table.
+The codes are a promise: scripts, editors and suppressions name them. One is never renamed or given a new
+meaning. ``explain`` and the reference page print this table.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """What only decK or an older format means, translated into today's plain fields before anything is checked.
 
-Per file: ``_info.defaults``, ``_info.select_tags``, ``_plugin_configs`` with ``_config``, and the paths and plugin
-names of formats 1.1 and 2.1. After this stage every draft reads as if it came from a 3.0 file without these.
+Per file: ``_info.defaults``, ``_info.select_tags``, ``_plugin_configs`` with ``_config``, and the paths and
+plugin names of formats 1.1 and 2.1. After this stage every draft reads as if it came from a 3.0 file without
+these.
 """
 
 from __future__ import annotations

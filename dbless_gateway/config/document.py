@@ -1,9 +1,10 @@
 """A parsed file: plain data, and where every part of it stood.
 
-Mappings and sequences of a file are ``Map`` and ``Seq``: a dict and a list that remember the number of the node
-they were made from. ``Document`` keeps the span of every node in flat arrays (20 bytes per node; an object per node
-would be ten times the text) and answers "where is key ``hosts`` of this mapping?" by walking the few nodes of that
-mapping. Positions are needed for mistakes only, so building is cheap and asking is not free.
+Mappings and sequences of a file are ``Map`` and ``Seq``: a dict and a list that remember the number of the
+node they were made from. ``Document`` keeps the span of every node in flat arrays (20 bytes per node; an
+object per node would be ten times the text) and answers "where is key ``hosts`` of this mapping?" by walking
+the few nodes of that mapping. Positions are needed for mistakes only, so building is cheap and asking is not
+free.
 
 This module knows neither YAML nor JSON: the two readers fill a ``Document``, everything else asks it.
 """
@@ -55,8 +56,8 @@ class Surprise(NamedTuple):
 class Document:
     """The data of one file with its positions.
 
-    Nodes are numbered in the order in which they begin. ``nexts[n]`` is the number of the node that follows the
-    subtree of a container ``n``, and 0 for a scalar (the next node then is ``n + 1``).
+    Nodes are numbered in the order in which they begin. ``nexts[n]`` is the number of the node that follows
+    the subtree of a container ``n``, and 0 for a scalar (the next node then is ``n + 1``).
     """
 
     def __init__(self, file: str) -> None:
@@ -88,7 +89,7 @@ class Document:
             yield Surprise(self.span(node), text, value)
 
     def span(self, node: int) -> Span:
-        """Return the span of a node; a container that goes over several lines is shown by its first character."""
+        """Return the span of a node; of a container over several lines, its first character."""
         start, end = self.starts[node], self.ends[node]
         line, column = start >> COLUMN_BITS, start & COLUMN_MASK
         end_line, end_column = end >> COLUMN_BITS, end & COLUMN_MASK
@@ -102,7 +103,7 @@ class Document:
         return Where(self.file, (start >> COLUMN_BITS) + 1, (start & COLUMN_MASK) + 1)
 
     def locate(self, container: object, path: tuple[str | int, ...], *, key: bool = False) -> Span:
-        """Return the span of what ``path`` names below ``container``, or of the nearest thing above it that exists.
+        """Return the span of what ``path`` names below ``container``, or of the nearest thing above it.
 
         With ``key`` the span is that of the last key itself and not of its value.
         """
@@ -114,7 +115,7 @@ class Document:
             key_node, value_node = found
             last = position == len(path) - 1
             node = key_node if last and key else value_node
-            container = container[step]  # type: ignore[index]
+            container = _step(container, step)
             if isinstance(container, (Map, Seq)) and not (last and key):
                 node = value_node if last else container.at
         return self.span(node) if len(self.starts) else Span(1, 1, 1, 1)
@@ -124,12 +125,7 @@ class Document:
         if not self.substituted:
             return False
         for step in path[:-1]:
-            if not isinstance(container, (Map, Seq)):
-                return False
-            try:
-                container = container[step]  # type: ignore[call-overload]
-            except (KeyError, IndexError, TypeError):
-                return False
+            container = _step(container, step)
         found = self._child(container, path[-1]) if path else None
         return found is not None and found[1] in self.substituted
 
@@ -161,3 +157,22 @@ class Document:
             if found is not None:
                 return found
         return None
+
+
+def _step(container: object, step: str | int) -> object:
+    """Return the child of a container, or None when there is no such child."""
+    if isinstance(container, Map) and isinstance(step, str):
+        return container.get(step)
+    if isinstance(container, Seq) and isinstance(step, int) and 0 <= step < len(container):
+        child: object = container[step]
+        return child
+    return None
+
+
+def plain(value: Any) -> Any:
+    """Return a copy of parsed data that knows nothing of its document."""
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    return value

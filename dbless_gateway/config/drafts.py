@@ -1,8 +1,8 @@
 """An entity on its way: as written in the file, before it is known to be right.
 
-``Draft`` ties together the fields (which the stages translate and fill), the place they came from, and the entity
-they were nested in. ``Report`` turns findings about a draft into problems with positions. Both live only while a
-configuration is loaded.
+``Draft`` ties together the fields (which the stages translate and fill), the place they came from, and the
+entity they were nested in. ``Report`` turns findings about a draft into problems with positions. Both live
+only while a configuration is loaded.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ class Finding(NamedTuple):
 class Draft:
     """One entity of a file.
 
-    ``fields`` has no child collections. ``index`` counts from 0 in the list called ``key`` of the parent or of the
-    document. ``renamed`` maps a translated field to the one that stands in the file.
+    ``fields`` has no child collections. ``index`` counts from 0 in the list called ``key`` of the parent or
+    of the document. ``renamed`` maps a translated field to the one that stands in the file.
     """
 
     collection: str
@@ -99,6 +99,9 @@ class Report:
         path = _as_written(draft, finding.path)
         span = draft.document.locate(draft.source, path, key=finding.on_key)
         label = draft.label()
+        message = finding.message
+        if draft.document.is_substituted(draft.source, path):
+            message = _without_value(message, draft.source, path)
         self._put(
             Problem(
                 file=draft.document.file,
@@ -110,7 +113,7 @@ class Report:
                 code=finding.code,
                 path=render_path(draft.path() + path),
                 entity=f"{label} > {render_path(path)}" if path else label,
-                message=finding.message,
+                message=message,
                 suggestion=finding.suggestion,
                 field=kong_field(path),
             )
@@ -157,6 +160,14 @@ def _plain(file: str, span: Span, code: str, path: str, message: str, suggestion
         message=message,
         suggestion=suggestion,
     )
+
+
+def _without_value(message: str, source: Map, path: Path) -> str:
+    """Return a message without the value that came from the environment: it may be a secret."""
+    value: Any = source
+    for step in path:
+        value = value[step]
+    return message.replace(str(value), "***") if str(value) else message
 
 
 def _as_written(draft: Draft, path: Path) -> Path:

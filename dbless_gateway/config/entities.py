@@ -1,9 +1,9 @@
 """The entities of a linked configuration, as plain frozen values.
 
-Field names are Kong's (entities.md of the compatibility notes), times included: every ``*_timeout`` here is in
-milliseconds, as in the file. There are **no defaults** here: they live in ``schemas/`` only, so that a forgotten one
-cannot hide. A foreign key holds the *id* of the other entity (resolved by ``link``), never an object: entities can
-be pickled, sent in slices to other processes, and compared.
+Field names are Kong's (entities.md of the compatibility notes), times included: every ``*_timeout`` here is
+in milliseconds, as in the file. There are **no defaults** here: they live in ``schemas/`` only, so that a
+forgotten one cannot hide. A foreign key holds the *id* of the other entity (resolved by ``link``), never an
+object: entities can be pickled, sent in slices to other processes, and compared.
 
 Every entity carries ``where``, its place in the file, so that later stages can name it in a problem.
 """
@@ -106,8 +106,8 @@ class ConsumerGroup:
 class Credential:
     """A credential of any kind (``keyauth_credentials``, ``jwt_secrets``, ``acls``, ...).
 
-    ``fields`` holds what is particular to the kind (``key``; ``username`` and ``password``; ``group``; ...), with
-    its defaults filled in.
+    ``fields`` holds what is particular to the kind (``key``; ``username`` and ``password``; ``group``; ...),
+    with its defaults filled in.
     """
 
     id: str
@@ -226,7 +226,7 @@ class Upstream:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """``target`` is normalised: ``host:port``, port 8000 when the file gave none, IPv6 expanded in brackets."""
+    """``target`` is normalised: ``host:port``, 8000 when the file gave none, IPv6 expanded in brackets."""
 
     id: str
     upstream: str
@@ -314,8 +314,9 @@ class Key:
 class Entities:
     """One whole, linked configuration.
 
-    ``hash`` is the MD5 (hex) of the raw text, as Kong shows it; ``format_version`` is always "3.0" after loading.
-    Collections keep the order of the file. ``group_members`` are pairs of (consumer id, consumer group id).
+    ``hash`` is the MD5 (hex) of the raw text, as Kong shows it; ``format_version`` is always "3.0" after
+    loading. Collections keep the order of the file. ``group_members`` are pairs of (consumer id, consumer
+    group id).
     """
 
     format_version: str

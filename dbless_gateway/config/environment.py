@@ -1,8 +1,8 @@
 """Environment variables in parsed scalars: decK's ``${{ env "DECK_X" }}`` and the opt-in ``${X}``.
 
-Substitution sees values, never the text of the file, so that a quote or a line break in a secret cannot change its
-structure. What a plain scalar becomes is read again by YAML's rules, as if it had been typed there; a quoted one stays
-text. Messages name variables and never show their values.
+Substitution sees values, never the text of the file, so that a quote or a line break in a secret cannot
+change its structure. What a plain scalar becomes is read again by YAML's rules, as if it had been typed
+there; a quoted one stays text. Messages name variables and never show their values.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ _PIPELINE = re.compile(r"\s*env\s+(?:\"([^\"]*)\"|`([^`]*)`)\s*((?:\|\s*\w+(?:\s
 _FUNCTION = re.compile(r"\|\s*(\w+)(?:\s+(\d+))?")
 _SHELL = re.compile(r"\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)(?:(:-|:\?)([^}]*))?\}")
 _PREFIX = "DECK_"
-_BOOLEANS = {word: True for word in ("1", "t", "T", "TRUE", "true", "True")} | {
-    word: False for word in ("0", "f", "F", "FALSE", "false", "False")
-}
+_BOOLEANS = dict.fromkeys(("1", "t", "T", "TRUE", "true", "True"), True) | dict.fromkeys(
+    ("0", "f", "F", "FALSE", "false", "False"), False
+)
 # What decK puts in place of a value when the real ones are not needed.
 _MOCK_NUMBER = 42
 _MAX_DIGITS = 24

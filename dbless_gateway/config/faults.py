@@ -1,7 +1,7 @@
 """A mistake found while reading a file, before there is a document that could name its place.
 
-Readers know positions only as packed numbers (see ``document``). ``Fatal`` ends the reading of one file and never
-leaves ``config/``: ``load`` turns it into a problem on the spot.
+Readers know positions only as packed numbers (see ``document``). ``Fatal`` ends the reading of one file and
+never leaves ``config/``: ``load`` turns it into a problem on the spot.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class Fault(NamedTuple):
     suggestion: str | None = None
 
 
-class Fatal(Exception):  # noqa: N818 - it is the end of one file, not an error of the program
+class Fatal(Exception):
     """Nothing more can be read from this file."""
 
     def __init__(self, fault: Fault) -> None:

@@ -1,7 +1,7 @@
 """What a text must look like where a pattern cannot say it: one function per ``format`` of the schemas.
 
-A function returns None for a good value and Kong's own text for a bad one. JSON Schema validators only need the
-verdict; the text goes into the problem. Nothing here knows fields or entities.
+A function returns None for a good value and Kong's own text for a bad one. JSON Schema validators only need
+the verdict; the text goes into the problem. Nothing here knows fields or entities.
 """
 
 from __future__ import annotations
@@ -157,8 +157,11 @@ def _regex_fault(pattern: str) -> str | None:
 
 
 def regex_error(pattern: str) -> str | None:
-    """Return why RE2 refuses this pattern, or None. RE2 is what the router runs: linear time, no look-around."""
-    import re2  # noqa: PLC0415 - a file without a regular expression need not pay for it
+    """Return why RE2 refuses this pattern, or None.
+
+    RE2 is what the router runs: linear time, no look-around.
+    """
+    import re2
 
     options = re2.Options()
     options.log_errors = False

@@ -1,7 +1,7 @@
 """Linked drafts to entities: frozen values with exactly the fields of their classes.
 
-The last stage. Nothing can be wrong here any more, so nothing is checked; a missing field is a bug of ours and the
-parity test between schemas and classes finds it first.
+The last stage. Nothing can be wrong here any more, so nothing is checked; a missing field is a bug of ours
+and the parity test between schemas and classes finds it first.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from dbless_gateway.config import entities as e
 from dbless_gateway.config.certificates import digest
+from dbless_gateway.config.document import plain
 from dbless_gateway.config.drafts import Draft
 from dbless_gateway.config.schemas import Schemas
 from dbless_gateway.config.secrets import generate_secret
@@ -85,7 +86,10 @@ def _names(kind: Any) -> tuple[str, ...]:
 
 
 def _tuples(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+    """Return a field's value as entities keep it: lists as tuples, mappings as plain dicts."""
+    if isinstance(value, list):
+        return tuple(value)
+    return plain(value) if isinstance(value, dict) else value
 
 
 def _route(own: dict[str, Any]) -> None:
@@ -135,7 +139,7 @@ def _build(kind: type[T], values: Mapping[str, Any]) -> T:
 
 def _credential(draft: Draft, schemas: Schemas, now: float, *, transform: bool) -> e.Credential:
     properties = schemas.entity(draft.collection).record.properties
-    own = {name: value for name, value in draft.fields.items() if name not in _CREDENTIAL_OWN}
+    own = {name: plain(value) for name, value in draft.fields.items() if name not in _CREDENTIAL_OWN}
     for name, value in own.items():
         if value is None and properties[name].get("x-kong-generated") == "secret":
             own[name] = generate_secret()

@@ -1,9 +1,10 @@
 """Ids of entities that have none in the file.
 
-Kong derives most of them from names, so the same file gives the same ids everywhere; the namespaces and keys here are
-its own, and tests hold its vectors. Where Kong draws a random id (an unnamed route, an API key) we derive one too,
-from the place among its siblings: an id that changes with every reload would throw away counters and health. It never
-depends on a secret, because ids are shown and a short secret could be guessed from its hash.
+Kong derives most of them from names, so the same file gives the same ids everywhere; the namespaces and keys
+here are its own, and tests hold its vectors. Where Kong draws a random id (an unnamed route, an API key) we
+derive one too, from the place among its siblings: an id that changes with every reload would throw away
+counters and health. It never depends on a secret, because ids are shown and a short secret could be guessed
+from its hash.
 """
 
 from __future__ import annotations

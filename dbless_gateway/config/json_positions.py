@@ -6,9 +6,9 @@ expression finds the tokens; the loop is iterative, for the reasons given in ``p
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
-from json.decoder import scanstring
 from typing import Any, NoReturn
 
 from dbless_gateway.config.document import COLUMN_BITS, Document, Map, Seq
@@ -100,7 +100,7 @@ class _Reader:
         if "\\" not in raw:
             return raw
         try:
-            value = scanstring(self.text, start + 1)[0]
+            value: str = json.loads(self.text[start:end])
         except ValueError:
             self._fail(start, "a wrong escape in this text")
         if _SURROGATE.search(value):

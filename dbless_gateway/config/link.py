@@ -1,7 +1,7 @@
 """Drafts that are right one by one, made into one whole: ids, references, uniqueness.
 
-References are by name or by id, and nesting is a reference too. A broken entity still has a name: what refers to it
-must not be blamed for it.
+References are by name or by id, and nesting is a reference too. A broken entity still has a name: what refers
+to it must not be blamed for it.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from dbless_gateway.config.schemas import EntitySchema, Schemas
 
 # Credentials are told apart by their place among the consumer's: see ``identity`` on why not by their key.
 _BY_PLACE = frozenset({"keyauth_credentials", "jwt_secrets", "oauth2_credentials", "mtls_auth_credentials"})
+# Looking for a similar name costs about 5 microseconds for each name, and there may be thousands of mistakes.
+_MAX_COMPARED = 300
 _FREE_FIELDS = frozenset({"id", "tags", "created_at", "updated_at", "key", "key_alt"})
 
 
@@ -39,9 +41,9 @@ class Directory:
         found = self._by_name.get(collection, {}).get(reference)
         return found or self._by_id.get(collection, {}).get(reference.lower())
 
-    def names(self, collection: str) -> Iterable[str]:
+    def names(self, collection: str) -> list[str]:
         """Return the names in a collection."""
-        return self._by_name.get(collection, {}).keys()
+        return list(self._by_name.get(collection, ()))
 
 
 def assign_ids(drafts: list[Draft], schemas: Schemas) -> None:
@@ -86,7 +88,7 @@ def _typed(draft: Draft, name: str) -> str:
     """Return a field as Kong puts it into a key: the parent's id when nested, else what the file says."""
     if draft.parent is not None and name == draft.parent_field:
         return draft.parent.id
-    value = draft.fields.get(name)
+    value: Any = draft.fields.get(name)
     if isinstance(value, dict):
         value = value.get("id") or value.get("name")
     return value if isinstance(value, str) else ""
@@ -110,28 +112,41 @@ def link(drafts: list[Draft], schemas: Schemas, report: Report) -> Directory:
 def _resolve(
     draft: Draft, field: str, collection: str, required: bool, directory: Directory, report: Report
 ) -> str | None:
-    if field == draft.parent_field and draft.parent is not None:
-        return draft.parent.id
     value = draft.fields.get(field)
+    if field == draft.parent_field and draft.parent is not None:
+        if value is not None and _target_of(value, collection, directory) is not draft.parent:
+            hint = "the entity is nested, and nesting already says which one is meant"
+            report.add(draft, Finding((field,), "reference/null", "value must be null", hint))
+        return draft.parent.id
     if value is None:
         if required:
             report.add(draft, Finding((field,), "schema/required", "required field missing"))
         return None
-    reference = value.get("id") or value.get("name") if isinstance(value, dict) else value
-    if not isinstance(reference, str):
-        return None
-    found = directory.find(collection, reference)
+    found = _target_of(value, collection, directory)
     if found is None:
-        report.add(draft, missing_reference((field,), reference, collection, directory))
+        reference = _as_reference(value)
+        if reference is not None:
+            report.add(draft, missing_reference((field,), reference, collection, directory))
         return None
     return found.id
+
+
+def _as_reference(value: Any) -> str | None:
+    reference = value.get("id") or value.get("name") if isinstance(value, dict) else value
+    return reference if isinstance(reference, str) else None
+
+
+def _target_of(value: Any, collection: str, directory: Directory) -> Draft | None:
+    reference = _as_reference(value)
+    return directory.find(collection, reference) if reference is not None else None
 
 
 def missing_reference(
     path: tuple[str | int, ...], reference: str, collection: str, directory: Directory
 ) -> Finding:
     """Return the finding for a reference to something that is not in the configuration."""
-    match = get_close_matches(reference, list(directory.names(collection)), n=1, cutoff=0.7)
+    names = directory.names(collection)
+    match = get_close_matches(reference, names, n=1, cutoff=0.7) if len(names) <= _MAX_COMPARED else []
     return Finding(
         path,
         "reference/missing",
@@ -182,9 +197,9 @@ def memberships(drafts: list[Draft], directory: Directory, report: Report) -> li
             for consumer in _members(draft, "consumers", "consumers", "username", directory, report):
                 pairs[consumer, draft.id] = None
         elif draft.collection == "consumer_group_consumers":
-            consumer, group = draft.fields.get("consumer"), draft.fields.get("consumer_group")
-            if isinstance(consumer, str) and isinstance(group, str):
-                pairs[consumer, group] = None
+            pair = (draft.fields.get("consumer"), draft.fields.get("consumer_group"))
+            if isinstance(pair[0], str) and isinstance(pair[1], str):
+                pairs[pair[0], pair[1]] = None
     return list(pairs)
 
 
@@ -204,7 +219,7 @@ def _members(
 
 
 def _reference(item: object, name: str) -> str | None:
-    value = (item.get(name) or item.get("id")) if isinstance(item, Mapping) else item
+    value: object = (item.get(name) or item.get("id")) if isinstance(item, Mapping) else item
     return value if isinstance(value, str) else None
 
 

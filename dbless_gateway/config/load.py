@@ -44,8 +44,8 @@ EMPTY_HASH = "0" * 32
 class LoadOptions:
     """What a load may depend on beside its text.
 
-    ``expand_env`` turns on ``${X}``; decK's ``${{ env "DECK_X" }}`` always works. ``mock_env`` gives every variable a
-    placeholder, for checks on a machine without secrets. ``now`` (Unix seconds) is for tests.
+    ``expand_env`` turns on ``${X}``; decK's ``${{ env "DECK_X" }}`` always works. ``mock_env`` gives every
+    variable a placeholder, for checks on a machine without secrets. ``now`` (Unix seconds) is for tests.
     """
 
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
@@ -61,7 +61,8 @@ class LoadOptions:
 class Loaded:
     """``entities`` is None exactly when one of the problems is an error; warnings may come with either.
 
-    ``texts`` (by file name) and ``documents`` are what was read, for those who show source lines or look for more.
+    ``texts`` (by file name) and ``documents`` are what was read, for those who show source lines or look for
+    more.
     """
 
     entities: Entities | None
@@ -123,7 +124,7 @@ def _hash(texts: list[Text]) -> str:
 
 @contextmanager
 def _without_collector() -> Iterator[None]:
-    """Pause the cycle collector: a load makes a million objects, none of them in cycles that matter before its end."""
+    """Pause the cycle collector: a load makes a million objects at once, and none of them is garbage yet."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:

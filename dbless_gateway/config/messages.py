@@ -1,7 +1,7 @@
 """A JSON Schema error in Kong's words, with a suggestion where one is mechanical.
 
-Kong users search for these texts, so they are the same to the letter. Nothing is judged here: this file only words
-what a validator found. A value of a secret field is never part of a message.
+Kong users search for these texts, so they are the same to the letter. Nothing is judged here: this file only
+words what a validator found. A value of a secret field is never part of a message.
 """
 
 from __future__ import annotations

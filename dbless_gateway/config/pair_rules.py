@@ -39,9 +39,9 @@ def _known(fields: Fields, *names: str) -> bool:
 
 def _certificate(fields: Fields, wrong: set[str]) -> list[Finding]:
     findings = []
-    if not wrong & {"cert", "key"} and _known(fields, "cert", "key"):
-        if not matches_key(fields["cert"], fields["key"]):
-            findings.append(Finding(("key",), "certificate/mismatch", "certificate does not match key"))
+    comparable = not wrong & {"cert", "key"} and _known(fields, "cert", "key")
+    if comparable and not matches_key(fields["cert"], fields["key"]):
+        findings.append(Finding(("key",), "certificate/mismatch", "certificate does not match key"))
     if wrong & {"cert_alt", "key_alt"} or not _known(fields, "cert_alt", "key_alt"):
         return findings
     if not matches_key(fields["cert_alt"], fields["key_alt"]):

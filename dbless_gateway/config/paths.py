@@ -1,7 +1,8 @@
 """Paths of routes: the normal form, and the translation of paths written for format 1.1 or 2.1.
 
-Before format 3.0 a path was a regular expression when it contained a character that a plain path cannot have; since
-then a regular expression begins with ``~``. Old files mean the old rule, so their paths are rewritten on loading.
+Before format 3.0 a path was a regular expression when it contained a character that a plain path cannot have;
+since then a regular expression begins with ``~``. Old files mean the old rule, so their paths are rewritten
+on loading.
 """
 
 from __future__ import annotations

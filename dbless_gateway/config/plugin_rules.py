@@ -1,7 +1,7 @@
 """Rules of single plugins that their schemas cannot state as data.
 
-One function per plugin, for the files of people who check a configuration here whether or not this version runs the
-plugin. Plugin code is never imported; a plugin that we run may refuse more when it is compiled.
+One function per plugin, for the files of people who check a configuration here whether or not this version
+runs the plugin. Plugin code is never imported; a plugin that we run may refuse more when it is compiled.
 """
 
 from __future__ import annotations
@@ -32,16 +32,14 @@ def _fault(message: str, *path: str) -> Finding:
     return Finding(("config", *path), "plugin/config", message)
 
 
-def _period_order(limits: Config, verb: str) -> tuple[str, str] | None:
+def _period_order(limits: Config, article: str) -> tuple[str, str] | None:
     """Return the period that is lower than a shorter one, and the text."""
     given = [(name, limits[name]) for name in _PERIODS if limits.get(name) is not None]
     for index, (small, low) in enumerate(given):
         for big, high in given[index + 1 :]:
             if high < low:
-                return (
-                    big,
-                    f"{verb} limit for {big}({high:.1f}) cannot be lower than the limit for {small}({low:.1f})",
-                )
+                shorter = f"the limit for {small}({low:.1f})"
+                return big, f"{article} limit for {big}({high:.1f}) cannot be lower than {shorter}"
     return None
 
 

@@ -1,10 +1,11 @@
 """YAML text to a ``Document``: plain data that remembers where it stood.
 
-Built directly over libyaml's event stream, which is several times faster than PyYAML's node tree and, unlike it,
-costs no object per node. Rules of this file:
+Built directly over libyaml's event stream, which is several times faster than PyYAML's node tree and, unlike
+it, costs no object per node. Rules of this file:
 
 - The loop is iterative: a file of 10,000 nested brackets must end in a problem, not in a full stack.
-- An alias yields the very object of its anchor. So memory cannot explode here, but whoever walks the data would;
+- An alias yields the very object of its anchor. So memory cannot explode here, but whoever walks the data
+  would;
   therefore the size *as written out* is counted while reading and has a limit.
 - A mistake that leaves the data readable (a duplicate key) is noted and reading goes on.
 """
@@ -25,16 +26,17 @@ from yaml import (
     SequenceStartEvent,
     StreamEndEvent,
 )
-from yaml.cyaml import CParser
+from yaml.cyaml import CParser  # type: ignore[attr-defined]
 
 from dbless_gateway.config.document import COLUMN_BITS, Document, Map, Seq
-from dbless_gateway.config.faults import Fault, Fatal
+from dbless_gateway.config.faults import Fatal, Fault
 from dbless_gateway.config.scalars import is_surprising, resolve
 
-# Kong's deepest legitimate value (a plugin's nested record below a nested route) is 14 levels; 64 is out of reach of
-# any real file and keeps every recursive walk behind this stage far from Python's own limit.
+# Kong's deepest legitimate value (a plugin's nested record below a nested route) is 14 levels; 64 is out of
+# reach of any real file and keeps every recursive walk behind this stage far from Python's own limit.
 MAX_DEPTH = 64
-# Nodes a file may have once its aliases are written out; the largest files seen in the field have about 400,000.
+# Nodes a file may have once its aliases are written out; the largest files seen in the field have about
+# 400,000.
 MAX_NODES = 5_000_000
 
 _TAG = "tag:yaml.org,2002:"
@@ -131,9 +133,9 @@ class _Builder:
     def _scalar(self, event: Any) -> None:
         document = self.document
         mark = event.start_mark
-        document.starts.append(mark.line << 32 | mark.column)
+        document.starts.append(mark.line << COLUMN_BITS | mark.column)
         mark = event.end_mark
-        document.ends.append(mark.line << 32 | mark.column)
+        document.ends.append(mark.line << COLUMN_BITS | mark.column)
         document.nexts.append(0)
         text = event.value
         plain = event.implicit[0]
@@ -187,7 +189,7 @@ class _Builder:
             self.document.skipped.setdefault(at, set()).add(ordinal)
             self._redirect(self.merges.setdefault(at, []))
             return
-        if plain and text[:1] not in _LETTERS and not isinstance(resolve(text), str):
+        if plain and text[:1] in _SUSPECTS and not isinstance(resolve(text), str):
             self._fault("yaml/key-type", f'a key must be text; write it in quotes: "{text}"')
         self.key = text
 
@@ -308,7 +310,8 @@ class _Builder:
         self.faults.append(Fault(code, self.document.starts[node], self.document.ends[node], message))
 
 
-_LETTERS = frozenset("abcdefghijklmpqrsuvwxzABCDEFGHIJKLMPQRSUVWXZ_")
+# A plain key that does not begin with one of these (or is empty) cannot be anything but text.
+_SUSPECTS = frozenset(["", *"+-.0123456789~fFnNoOtTyY"])
 
 
 class _OneValue:

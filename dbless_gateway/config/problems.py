@@ -1,6 +1,7 @@
 """A problem: something wrong in a configuration file, as a value.
 
-Mistakes of a person are collected and returned, never raised; an exception inside ``config/`` means a bug of ours.
+Mistakes of a person are collected and returned, never raised; an exception inside ``config/`` means a bug of
+ours.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ from dataclasses import dataclass
 class Problem:
     """One finding. Lines and columns count from 1; ``end_*`` point just behind the offending text.
 
-    ``path`` is the place in the document (``services[0].routes[1].paths[0]``), ``entity`` the same as a person
-    would say it (``service "users" > route "get"``), ``code`` a stable identifier, ``severity`` ``error`` or
-    ``warning``. ``field`` is Kong's own error path (1-based, relative to the entity) for Admin API answers.
+    ``path`` is the place in the document (``services[0].routes[1].paths[0]``), ``entity`` the same as a
+    person would say it (``service "users" > route "get"``), ``code`` a stable identifier, ``severity``
+    ``error`` or ``warning``. ``field`` is Kong's own error path (1-based, relative to the entity) for Admin
+    API answers.
     """
 
     file: str

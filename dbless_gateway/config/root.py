@@ -1,4 +1,7 @@
-"""The top level of the files: format version, decK's notes, unknown keys, and what merged files must agree on."""
+"""The top level of the files.
+
+Format version, decK's notes, unknown keys, and what files that are merged must agree on.
+"""
 
 from __future__ import annotations
 

@@ -20,7 +20,8 @@ _ON_TLS = frozenset({"grpcs", "https", "tls", "tls_passthrough"})
 _CLASSIC = ("methods", "hosts", "paths", "headers", "snis", "sources", "destinations")
 _CLASSIC_TEXT = "'methods', 'hosts', 'paths', 'headers', 'snis', 'sources' or 'destinations'"
 
-# For each protocol, the strictest demand first: attributes of which one must be given, and how the text names it.
+# For each protocol, the strictest demand first: attributes of which one must be given, and how the text names
+# it.
 _DEMANDS: tuple[tuple[frozenset[str], tuple[str, ...], str], ...] = (
     (frozenset({"https"}), ("methods", "hosts", "headers", "paths", "snis"), "'https'"),
     (frozenset({"http"}), ("methods", "hosts", "headers", "paths"), "'http'"),

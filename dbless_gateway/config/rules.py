@@ -1,7 +1,7 @@
 """One entity at a time, judged in full: schema, completion, checks, and the rules that only code can state.
 
-Every mistake is reported, also beside others: a field that is wrong is set aside, and the rest of its entity is
-judged without it.
+Every mistake is reported, also beside others: a field that is wrong is set aside, and the rest of its entity
+is judged without it.
 """
 
 from __future__ import annotations

@@ -1,14 +1,15 @@
 """What a plain (unquoted) YAML scalar means: null, boolean, number or text.
 
-These are the YAML 1.1 rules as Kong's reader applies them, and they differ from PyYAML's in two places: ``1e3`` is a
-number, and a date is text. ``surprising`` names the readings that people do not expect, for lints.
+These are the YAML 1.1 rules as Kong's reader applies them, and they differ from PyYAML's in two places:
+``1e3`` is a number, and a date is text. ``surprising`` names the readings that people do not expect, for
+lints.
 """
 
 from __future__ import annotations
 
 import re
 
-_WORDS: dict[str, None | bool] = {
+_WORDS: dict[str, bool | None] = {
     word: value
     for value, stems in (
         (None, ("null",)),
@@ -25,8 +26,8 @@ _SPECIAL_FLOATS = {
     for word, value in ((".inf", float("inf")), (".Inf", float("inf")), (".INF", float("inf")))
 } | {word: float("nan") for word in (".nan", ".NaN", ".NAN")}
 
-# The longest text that is read as a number. Python refuses to convert very long integers, and base-60 conversion is
-# quadratic; no field has a use for either.
+# The longest text that is read as a number. Python refuses to convert very long integers, and base-60
+# conversion is quadratic; no field has a use for either.
 _MAX_NUMBER_LENGTH = 128
 
 _NUMBER_STARTS = frozenset("+-.0123456789")
@@ -39,7 +40,7 @@ _SEXAGESIMAL = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?")
 _SURPRISING_WORDS = frozenset(word for word in _WORDS if word.lower() in {"yes", "no", "on", "off"})
 
 
-def resolve(text: str) -> None | bool | int | float | str:
+def resolve(text: str) -> bool | int | float | str | None:
     """Return the value of a plain scalar."""
     if text in _WORDS:
         return _WORDS[text]

@@ -1,8 +1,8 @@
 """The schemas folder: where it is, and what each schema says beside "valid or not".
 
-``schemas/`` is the only home of types, ranges, defaults and descriptions. This file reads it and keeps, for every
-record, what the later stages need without walking JSON Schema themselves: defaults, nested records, sets, deprecated
-names, checks. Validation itself is in ``validate``.
+``schemas/`` is the only home of types, ranges, defaults and descriptions. This file reads it and keeps, for
+every record, what the later stages need without walking JSON Schema themselves: defaults, nested records,
+sets, deprecated names, checks. Validation itself is in ``validate``.
 """
 
 from __future__ import annotations
@@ -96,10 +96,10 @@ class Record:
                 found += [((name, key), record, v) for key, v in values[name].items() if isinstance(v, dict)]
         return found
 
-    def fill(self, given: Mapping[str, Any], *, keep_null: bool) -> dict[str, Any]:
+    def fill(self, given: dict[str, Any], *, keep_null: bool) -> dict[str, Any]:
         """Return the record with every field: given, default or None; sets without duplicates.
 
-        With ``keep_null`` a null in the file stays (in plugin configs it means "no value, not even the default").
+        With ``keep_null`` a null in the file stays (in plugin configs: "no value, not even the default").
         """
         out = (
             self._blank | given
@@ -127,6 +127,24 @@ class Record:
                     for key, value in _as_map(out[name]).items()
                 }
         return out
+
+    def without_blanks(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a filled record without the fields that ``fill`` would put back as null."""
+        kept = {
+            name: value
+            for name, value in values.items()
+            if value is not None or self._blank.get(name) is not None
+        }
+        for name, record in self._records:
+            if isinstance(kept.get(name), dict):
+                kept[name] = record.without_blanks(kept[name])
+        for name, list_record, _ in self._lists:
+            if list_record is not None and kept.get(name):
+                kept[name] = [list_record.without_blanks(item) for item in kept[name]]
+        for name, map_record in self._maps:
+            if kept.get(name):
+                kept[name] = {key: map_record.without_blanks(item) for key, item in kept[name].items()}
+        return kept
 
 
 def _as_map(value: Any) -> Mapping[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 import string
 from base64 import b64encode
+from functools import lru_cache
 
 # Kong's own form: 32 letters and digits, about 190 bits.
 _LENGTH = 32
@@ -19,6 +20,7 @@ def generate_secret() -> str:
     return "".join(secrets.choice(_ALPHABET) for _ in range(_LENGTH))
 
 
-def generate_key() -> str:
-    """Return 32 fresh random bytes in base64."""
+@lru_cache(maxsize=1)
+def process_key() -> str:
+    """Return 32 random bytes in base64, the same for the life of the process: a reload must not end sessions."""
     return b64encode(secrets.token_bytes(32)).decode()

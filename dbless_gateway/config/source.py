@@ -1,7 +1,7 @@
 """Where a configuration comes from: files, folders, standard input, or a text; one ``Text`` for each.
 
-Reading is careful and dull: a size limit before the bytes are in memory, UTF-8 or a clear problem, and a file that
-changes under the reader is noticed. What is in the text is not this module's business.
+Reading is careful and dull: a size limit before the bytes are in memory, UTF-8 or a clear problem, and a file
+that changes under the reader is noticed. What is in the text is not this module's business.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from pathlib import Path
 
 from dbless_gateway.config.faults import Fatal, Fault
 
-# A million routes are about 300 MB; half of that in one file is a generator's mistake, or not a configuration.
+# A million routes are about 300 MB; half of that in one file is a generator's mistake, or not a
+# configuration.
 DEFAULT_MAX_BYTES = 128 * 1024 * 1024
 _SUFFIXES = frozenset({".yaml", ".yml", ".json"})
 STDIN = "-"
@@ -22,7 +23,7 @@ STDIN = "-"
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file or a folder by its name, ``-`` for standard input; or, with ``text``, a text and what to call it."""
+    """A file or folder by name, ``-`` for standard input; or, with ``text``, a text and what to call it."""
 
     name: str
     text: str | bytes | None = None
@@ -48,7 +49,7 @@ def read_sources(sources: Sequence[Source], max_bytes: int) -> Iterator[Text | t
 
 
 def _expand(source: Source) -> list[str]:
-    """Return the files that a source stands for; a folder gives its configuration files in order of their names."""
+    """Return the files that a source stands for; those of a folder in order of their names."""
     if source.text is not None or source.name == STDIN or not os.path.isdir(source.name):
         return [source.name]
     found = sorted(
@@ -67,13 +68,21 @@ def _read(source: Source, name: str, max_bytes: int) -> Text:
         return Text(name, _decode(_limited(raw, max_bytes)), "any")
     if name == STDIN:
         return Text("<stdin>", _decode(_limited(sys.stdin.buffer.read(max_bytes + 1), max_bytes)), "any")
-    suffix = os.path.splitext(name)[1].lower()
+    suffix = _suffix(name)
     if suffix not in _SUFFIXES and os.path.isfile(name) and suffix:
         raise _fatal(
             "file/kind", f"unknown file type: {os.path.basename(name)}. (Accepted types: json, yaml)"
         )
     text = _decode(_read_file(name, max_bytes))
     return Text(name, text, "json" if suffix == ".json" else "yaml" if suffix else "any")
+
+
+def _suffix(name: str) -> str:
+    """Return what tells the syntax: of ``kong.yaml.example`` or ``kong.yaml.tmpl`` that is ``.yaml``."""
+    suffixes = [suffix.lower() for suffix in Path(name).suffixes]
+    return next(
+        (suffix for suffix in reversed(suffixes) if suffix in _SUFFIXES), suffixes[-1] if suffixes else ""
+    )
 
 
 def _read_file(name: str, max_bytes: int) -> bytes:

@@ -1,7 +1,7 @@
 """A document to a flat list of entity drafts, parents before their children.
 
-Answers which entities a file contains and what is nested in what. It looks at the shape only: collections are lists,
-entities are mappings, top-level keys exist. What the fields mean is for the stages behind it.
+Answers which entities a file contains and what is nested in what. It looks at the shape only: collections are
+lists, entities are mappings, top-level keys exist. What the fields mean is for the stages behind it.
 """
 
 from __future__ import annotations

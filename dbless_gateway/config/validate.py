@@ -1,9 +1,9 @@
 """Fields against their schema: every mistake of one entity, in Kong's words.
 
-The schema is the judge. ``jsonschema-rs`` (when installed) gives the verdict for the many entities that are right;
-``jsonschema`` names the mistakes of those that are wrong and is not even imported before. A test holds that both
-agree. Three things JSON Schema cannot say are applied to its findings: a vault reference stands for a value that is
-not known yet, ``{}`` and ``[]`` are the same to Kong, and one field gets one message.
+The schema is the judge. ``jsonschema-rs`` (when installed) gives the verdict for the many entities that are
+right; ``jsonschema`` names the mistakes of those that are wrong and is not even imported before. A test holds
+that both agree. Three things JSON Schema cannot say are applied to its findings: a vault reference stands for
+a value that is not known yet, ``{}`` and ``[]`` are the same to Kong, and one field gets one message.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def _verdict_of(check: Callable[[str], str | None]) -> Callable[[Any], bool]:
 
 
 def _slow_validator(schema: Schema) -> Draft202012Validator:
-    from jsonschema import Draft202012Validator, FormatChecker  # noqa: PLC0415
+    from jsonschema import Draft202012Validator, FormatChecker
 
     checker = FormatChecker(formats=())
     for name, check in FORMATS.items():
