@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Callable, Generator, Mapping
-from typing import Any, cast
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from typing import Any, NoReturn, cast
 
 from dbless_gateway.config.entities import Entities
 from dbless_gateway.config.slices import Assembler
@@ -19,7 +19,6 @@ from dbless_gateway.runtime.cache import RingCache
 from dbless_gateway.runtime.counters import SharedCounters
 from dbless_gateway.runtime.plugin_host import PluginHost
 from dbless_gateway.runtime.pools import Pools
-from dbless_gateway.runtime.queues import Queues
 from dbless_gateway.runtime.resolver import Resolver
 from dbless_gateway.runtime.state import RuntimeState
 from dbless_gateway.runtime.upstreams import Upstreams
@@ -125,11 +124,20 @@ def _runtime(boot: Boot, bus: ChannelBus) -> RuntimeState:
         node_id=boot.node_id,
         counters=SharedCounters.attach(boot.counters_fd, workers=boot.workers),
         cache=RingCache.attach(boot.cache_fd, workers=boot.workers),
-        queues=Queues(),
+        queues=_NoQueues(),
     )
     upstreams = Upstreams(Resolver(resolver_options(boot.dns)))
     pools = Pools(options.upstream_keepalive_pool_size, options.upstream_keepalive_idle_timeout)
     return RuntimeState(upstreams, pools, host)
+
+
+class _NoQueues:
+    """Stands where log plugins' queues will be; no plugin that is here asks for one."""
+
+    def get(
+        self, name: str, parameters: dict[str, Any], send: Callable[[Sequence[Any]], Awaitable[None]]
+    ) -> NoReturn:
+        raise NotImplementedError("queues")
 
 
 def assemble(boot: Boot, bus: ChannelBus) -> GatewayEngine:

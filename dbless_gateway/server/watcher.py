@@ -71,7 +71,6 @@ async def _moments(folders: Iterable[tuple[str, int, int]]) -> AsyncIterator[boo
             rust_timeout=int(POLL_S * 1000),
             yield_on_timeout=True,
             recursive=False,
-            raise_interrupt=False,
         ):
             yield bool(events)
     except FileNotFoundError:

@@ -64,8 +64,9 @@ class StandinEngine:
     def swap(self, snapshot: Any) -> None:
         self.snapshot = snapshot
 
-    def tidy_steps(self) -> Generator[None, None, None]:
+    def tidy_steps(self) -> Generator[None, None, bool]:
         yield
+        return True
 
     def start_draining(self) -> None:
         pass
