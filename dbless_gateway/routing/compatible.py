@@ -81,7 +81,7 @@ def _rule(
     # The index keeps hosts by name; only a port is left to check.
     ported = host_conditions if any(host.port is not None for host in hosts) else ()
     rule = Rule(
-        key=(rank << _ID_BITS | group_id) << _PLACE_BITS | (_MAX_PLACE - min(place, _MAX_PLACE)),
+        key=key_of(rank, group_id, place),
         entry=entry,
         conditions=(*host_conditions, *((path,) if path else ()), *others),
         checks=(*ported, *others),
@@ -94,6 +94,13 @@ def _rule(
     if regex is not None:
         prefix = literal_prefix(regex.pattern.decode()[1:])
     return rule, Placement(hosts or (ANY_HOST,), (prefix,), selectors_of(others) + selectors, regex)
+
+
+def key_of(rank: int, group_id: int, place: int) -> int:
+    """Return the key of a rule: its priority, the id behind it, and its place among the paths of its
+    group.
+    """
+    return (rank << _ID_BITS | group_id) << _PLACE_BITS | (_MAX_PLACE - min(place, _MAX_PLACE))
 
 
 def group_of(path: str) -> int:

@@ -6,11 +6,12 @@ own way. Everything else is the same for all.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any, Protocol
 
 from dbless_gateway.routing import compatible, traditional
 from dbless_gateway.routing.categories import TraditionalTable
+from dbless_gateway.routing.expressions import rules as expression_rules
 from dbless_gateway.routing.hosts import split_port, split_port_bracketed
 from dbless_gateway.routing.index import Index
 from dbless_gateway.routing.problems import RouteProblem
@@ -65,6 +66,15 @@ class Compatible:
         return is_text(request.path)
 
 
+class Expressions(Compatible):
+    """``expressions``: by priority, too; routes are written in the language, or with the classic fields."""
+
+    def rules_of(
+        self, entry: RouterEntry[T], order: int, problems: list[RouteProblem]
+    ) -> Iterator[tuple[Rule[T], Placement]]:
+        return expression_rules.rules_of(entry, problems)
+
+
 class Traditional:
     """``traditional``: by categories. Paths are bytes; what is not UTF-8 is passed on."""
 
@@ -92,11 +102,13 @@ def is_text(path: bytes) -> bool:
     return True
 
 
-FLAVORS = ("traditional_compatible", "traditional")
+FLAVORS: dict[str, Callable[[], Flavor]] = {
+    "traditional_compatible": Compatible,
+    "traditional": Traditional,
+    "expressions": Expressions,
+}
 
 
 def flavor_of(name: str) -> Flavor:
     """Return the flavour that the ``router_flavor`` setting names."""
-    if name == "traditional":
-        return Traditional()
-    return Compatible()
+    return FLAVORS[name]()

@@ -18,6 +18,9 @@ from dbless_gateway.routing.conditions import (
     SniIn,
     SourceIn,
 )
+from dbless_gateway.routing.expressions.fields import header_of, query_of
+from dbless_gateway.routing.expressions.rules import ExpressionHolds
+from dbless_gateway.routing.expressions.tree import Node, fields_of
 from dbless_gateway.routing.request import Connection, HeaderLookup
 from dbless_gateway.routing.traditional import TraditionalHostIn
 
@@ -54,8 +57,26 @@ class Inputs:
                 self.connection |= any(pattern.port is not None for pattern in condition.patterns)
             elif isinstance(condition, DestinationIn):
                 self.host = self.connection = True
+            elif isinstance(condition, ExpressionHolds):
+                self._note_fields(condition.tree)
             elif isinstance(condition, (SniIn, SourceIn, ProtocolIn)):
                 self.connection = True
+
+    def _note_fields(self, tree: Node) -> None:
+        for field in fields_of(tree):
+            if field.startswith("net."):
+                # The destination's port may come from the Host header.
+                self.connection = self.host = True
+            elif field == "tls.sni":
+                self.connection = True
+            elif field == "http.host":
+                self.host = True
+            elif field == "http.method":
+                self.method = True
+            elif (header := header_of(field)) is not None:
+                self.headers.add(header)
+            elif query_of(field) is not None:
+                self.query = True
 
     def key_maker(self) -> KeyMaker:
         """Return the cheapest function that tells apart what this table tells apart."""

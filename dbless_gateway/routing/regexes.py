@@ -211,7 +211,7 @@ def _class_end(pattern: str, start: int) -> int:
         if pattern[position] == "\\":
             position += 1
         elif pattern[position] == "[" and pattern[position + 1 : position + 2] == ":":
-            position = max(position, pattern.find(":]", position + 2))
+            position = max(position, pattern.find(":]", position + 2) + 1)
         elif pattern[position] == "]":
             return position + 1
         position += 1

@@ -40,7 +40,7 @@ class HeaderLookup(Protocol):
 class Request:
     """One request as conditions see it; host names are folded to lower case (RFC 9110, 4.2.3)."""
 
-    __slots__ = ("conn", "headers", "host", "host_name", "host_port", "method", "path", "query")
+    __slots__ = ("conn", "headers", "host", "host_name", "host_port", "host_sent", "method", "path", "query")
 
     def __init__(
         self,
@@ -52,6 +52,7 @@ class Request:
         query: bytes | None,
     ) -> None:
         self.method = method
+        self.host_sent = host
         self.host = host.lower()
         self.path = path
         self.conn = conn
@@ -64,3 +65,8 @@ class Request:
     def port(self) -> int:
         """The port that the client means: of the Host header, else of the listener."""
         return self.conn.port if self.host_port is None else self.host_port
+
+    @property
+    def host_as_sent(self) -> bytes:
+        """The host without its port, in the client's own spelling."""
+        return self.host_sent[: len(self.host_name)]

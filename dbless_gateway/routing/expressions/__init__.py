@@ -1,0 +1,1 @@
+"""The expressions language: ``http.path ^= "/api" && http.method == "GET"``."""

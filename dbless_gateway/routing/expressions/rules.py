@@ -1,0 +1,92 @@
+"""The ``expressions`` flavour: how a route becomes a rule, and how it ranks.
+
+Routes with an expression rank by their ``priority``, above all routes with classic fields; those rank as in
+``traditional_compatible``. The greater id decides last. A route's protocols count as a condition here,
+unless it is for one encrypted protocol only, so that the others can be redirected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+from uuid import UUID
+
+from dbless_gateway.config.entities import Route
+from dbless_gateway.routing import compatible
+from dbless_gateway.routing.classic import service_path_of
+from dbless_gateway.routing.conditions import Condition, ProtocolIn
+from dbless_gateway.routing.expressions.check import check
+from dbless_gateway.routing.expressions.evaluate import Test, Trace, compile_tree
+from dbless_gateway.routing.expressions.hints import placement_of
+from dbless_gateway.routing.expressions.parser import parse
+from dbless_gateway.routing.expressions.tree import ExpressionError, Node
+from dbless_gateway.routing.problems import RouteProblem
+from dbless_gateway.routing.regexes import Regex
+from dbless_gateway.routing.request import Request
+from dbless_gateway.routing.rules import Placement, RouterEntry, Rule, T
+
+# Kong sets the eight highest of 64 bits, which no classic priority reaches.
+_EXPRESSION_RANK = 0xFF << 56
+_CONNECTION_PROTOCOLS = {"grpc": "http", "grpcs": "https"}
+_REDIRECTED = (("https",), ("tls",), ("tls_passthrough",))
+
+
+@dataclass(frozen=True, slots=True)
+class ExpressionHolds:
+    """A whole expression as one condition; it is the route's path condition, too."""
+
+    tree: Node
+    test: Test
+    kind: ClassVar[str] = "expression"
+
+    def __call__(self, request: Request) -> bool:
+        return self.test(request, None)
+
+    def matched(self, request: Request) -> tuple[bytes | None, Regex | None]:
+        """Return what the last path predicate that held has taken."""
+        trace = Trace()
+        self.test(request, trace)
+        return trace.matched, trace.regex
+
+
+def compile_expression(text: str, *, http: bool = True) -> ExpressionHolds:
+    """Parse, check and compile; raises ``ExpressionError``."""
+    tree = parse(text)
+    check(tree, http=http)
+    return ExpressionHolds(tree, compile_tree(tree))
+
+
+def rules_of(entry: RouterEntry[T], problems: list[RouteProblem]) -> Iterator[tuple[Rule[T], Placement]]:
+    """Yield the rules of a route."""
+    route = entry.route
+    protocols = protocol_condition(route)
+    if route.expression is None:
+        yield from compatible.rules_of(entry, problems, protocols)
+        return
+    try:
+        expression = compile_expression(route.expression)
+    except ExpressionError as error:
+        problems.append(RouteProblem(route.id, "expression", None, error.message, error.offset, None))
+        return
+    conditions: tuple[Condition, ...] = (*protocols, expression)
+    rank = _EXPRESSION_RANK | (route.priority or 0)
+    rule = Rule(
+        key=compatible.key_of(rank, UUID(route.id).int, 0),
+        entry=entry,
+        conditions=conditions,
+        checks=conditions,
+        path=expression,
+        regex=None,
+        service_path=service_path_of(entry.service),
+        v1=False,
+    )
+    yield rule, placement_of(expression.tree)
+
+
+def protocol_condition(route: Route) -> tuple[Condition, ...]:
+    """Return the condition that a route's protocols are."""
+    if tuple(route.protocols) in _REDIRECTED:
+        return ()
+    names = (_CONNECTION_PROTOCOLS.get(protocol, protocol) for protocol in route.protocols)
+    return (ProtocolIn(frozenset(name.encode() for name in names)),)
