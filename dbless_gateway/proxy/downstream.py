@@ -1,14 +1,14 @@
 """One client connection: feeds the parser, notes the time, hands requests to exchanges one after the other.
 
-Decides nothing about a request. Pipelined requests wait in the buffer, with reading paused when it fills, until the
-exchange before them has ended.
+Decides nothing about a request. Pipelined requests wait in the buffer, with reading paused when it fills,
+until the exchange before them has ended.
 """
 
 from __future__ import annotations
 
 import asyncio
 import ssl
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from dbless_gateway.http1.request_head import Refusal, parse_request_head
 from dbless_gateway.pdk.context import TlsSession
@@ -177,7 +177,7 @@ class ClientConnection:
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client has connected."""
-        assert isinstance(transport, asyncio.Transport)
+        transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance.
         self.transport = transport
         gateway = self._gateway
         peer = transport.get_extra_info("peername") or ("127.0.0.1", 0)

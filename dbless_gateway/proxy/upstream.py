@@ -1,14 +1,14 @@
 """One connection to a peer: dialled, used by one exchange after the other, kept idle in between.
 
-Parses responses and hands them to the exchange; decides nothing. Bytes that come while nobody asked, or after the end
-of a response, never reach a client: they end the connection.
+Parses responses and hands them to the exchange; decides nothing. Bytes that come while nobody asked, or after
+the end of a response, never reach a client: they end the connection.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Hashable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from dbless_gateway.http1.bodies import BadBody, ChunkedBody, UntilClose
 from dbless_gateway.http1.response_head import BadResponse, ResponseHead, parse_response_head
@@ -138,7 +138,7 @@ class TargetConnection:
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Dialling succeeded."""
-        assert isinstance(transport, asyncio.Transport)
+        transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance.
         self.transport = transport
         if self.closed:
             transport.abort()
