@@ -110,6 +110,7 @@ class Supervisor:
 
     async def _load_and_start(self) -> int:
         began = time.monotonic()
+        logs.event(_log, "info", "loading", files=",".join(self._settings.files))
         known = fingerprint(self._settings.files) if self._settings.watch else ()
         loaded = await load(self._request, self._loader_command)
         if not isinstance(loaded, Configuration):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import pickle
 import sys
+import time
 from pathlib import Path
 
 from dbless_gateway.config.problems import Problem
@@ -25,6 +26,8 @@ def main() -> int:
     value = json.loads(text)
     if "exit" in value:
         return int(value["exit"])
+    if "sleep" in value:
+        time.sleep(value["sleep"])
     problems = (a_problem(value["problem"]),) if "problem" in value else ()
     if "warning" in value:
         problems = (a_problem(value["warning"], "warning"),)

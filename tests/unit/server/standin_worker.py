@@ -54,6 +54,8 @@ class StandinEngine:
         yield
         if "crash" in entities:
             os._exit(int(entities["crash"]))
+        if entities.get("crash_in") == self.boot.index and self.snapshot:
+            os._exit(1)
         if entities.get("refused_by") == self.boot.index:
             return (a_problem("worker says no"),)
         return entities
