@@ -32,9 +32,12 @@ _SPECIAL_LINE = re.compile(
     rb"\r\n(?=[CHEKTUPVXchektupvx])((?i:" + _SPECIAL_NAMES + rb"):[^\r]*+)|\r\n[-\w]*+[^-\w:\r][^\r]*+"
 )
 _SPECIAL_LINE_CACHE = 2048
+_UNUSUAL_METHODS = frozenset((b"HEAD", b"CONNECT", b"TRACE"))
+_SLASH = 0x2F
 _TOKEN_METHOD = re.compile(rb"[A-Z][A-Z_-]{0,31}")
 _VISIBLE = re.compile(rb"[\x21-\x7e\x80-\xff]+")
-_METHODS_KNOWN_TO_JUDGE: Final = b"GET"
+_STAND_IN_METHOD: Final = b"GET"
+_HOST: Final = b"host"  # the one object that stands for this name, so that ``is`` finds it
 
 # A client that names hundreds of hosts, names or encodings in one line is not a client.
 _MAX_CONNECTION_TOKENS = 32
@@ -53,7 +56,8 @@ class Refusal(Exception):
 def _classify(line: bytes) -> tuple[bytes, bytes]:
     """Return (name in lower case, value) of a special line; the same few lines come again and again."""
     name, _, value = line.partition(b":")
-    return name.lower(), value.strip(b" \t")
+    folded = name.lower()
+    return _HOST if folded == _HOST else folded, value.strip(b" \t")
 
 
 class _Silent:
@@ -98,7 +102,7 @@ class Judge:
         if part == "method":
             if not _TOKEN_METHOD.fullmatch(method):
                 raise Refusal(400, "invalid method")
-            method = _METHODS_KNOWN_TO_JUDGE
+            method = _STAND_IN_METHOD
         else:
             if not _VISIBLE.fullmatch(target) or not target.startswith((b"/", b"http")):
                 raise Refusal(400, "invalid request target")
@@ -109,52 +113,65 @@ class Judge:
 class RequestHead:
     """A parsed request head.
 
-    ``plain`` is the block of all lines that pass unchanged. ``special`` maps the other names (lower case) to their
-    value; repeated lines are joined with ", ". ``headers`` is the whole block, for whoever wants to look something up.
+    ``plain`` is the block of all lines that pass unchanged. ``special`` maps the other names (lower case, Host
+    excepted) to their value; repeated lines are joined with ", ".
     """
 
     __slots__ = (
         "_headers",
-        "block",
         "body",
+        "has_empty_body",
         "host",
+        "is_head",
         "keep_alive",
         "method",
         "minor",
         "path",
         "plain",
         "query",
-        "size",
+        "raw",
         "special",
         "target",
         "upgrade",
         "wants_continue",
     )
 
+    raw: bytes  # as received, empty line included
+    method: bytes
+    target: bytes  # origin-form
+    path: bytes  # raw, without query
+    plain: bytes
+
     def __init__(self) -> None:
         self._headers: Headers | None = None
-        self.block = b""
-        self.method = b""
-        self.target = b""  # as received; origin-form after parsing
-        self.path = b""  # raw, without query
         self.query: bytes | None = None  # without "?"
         self.minor = 1
+        self.is_head = False
         self.host: bytes | None = None
-        self.plain = b""
         self.special: dict[bytes, bytes] = {}
         self.body: BodyReader | None = None
+        self.has_empty_body = False  # Content-Length: 0
         self.keep_alive = True
         self.upgrade: bytes | None = None
         self.wants_continue = False
-        self.size = 0  # of the head in bytes
+
+    @property
+    def size(self) -> int:
+        """Bytes of the head."""
+        return len(self.raw)
 
     @property
     def headers(self) -> Headers:
         """All header lines, as received."""
         headers = self._headers
         if headers is None:
-            headers = self._headers = Headers(self.block)
+            raw = self.raw
+            headers = self._headers = Headers(raw[raw.find(b"\r\n") : -4])
         return headers
+
+    def get_all(self, name: bytes) -> list[bytes]:
+        """Return every value of a header; so a head can be handed to whoever may want to look one up."""
+        return self.headers.get_all(name)
 
 
 def parse_request_head(head: bytes, judge: Judge) -> RequestHead:
@@ -163,53 +180,58 @@ def parse_request_head(head: bytes, judge: Judge) -> RequestHead:
     pieces = _SPECIAL_LINE.split(head[:-4])
     line, crlf, first_plain = pieces[0].partition(b"\r\n")
     request = RequestHead()
-    request.size = len(head)
-    request.block = head[len(line) : -4]
-    _take_request_line(request, line)
-    if len(pieces) > 3:
-        request.plain = crlf + first_plain + b"".join(pieces[2::2])
-        for special in pieces[1::2]:
-            if special is not None:
-                _take_special(request, *_classify(special))
-    elif len(pieces) == 3:
+    request.raw = head
+    try:
+        method, target, version = line.split(b" ")
+    except ValueError:
+        raise Refusal(400, "the request line does not have three parts") from None
+    request.method = method
+    if version != b"HTTP/1.1":
+        _take_old_version(request, version)
+    if method in _UNUSUAL_METHODS:
+        _take_unusual_method(request, method)
+    if target[0] != _SLASH:
+        target = _origin_form(request, target)
+    request.target = target
+    request.path, mark, query = target.partition(b"?")
+    if mark:
+        request.query = query
+    if len(pieces) == 3:
         request.plain = crlf + first_plain + pieces[2]
-        if pieces[1] is not None:
-            _take_special(request, *_classify(pieces[1]))
     else:
-        request.plain = crlf + first_plain
+        request.plain = crlf + first_plain + b"".join(pieces[2::2])
+    for special in pieces[1::2]:
+        if special is not None:
+            name, value = _classify(special)
+            if name is _HOST and request.host is None:
+                request.host = value
+            else:
+                _take_special(request, name, value)
     if request.host is None and request.minor:
         raise Refusal(400, "HTTP/1.1 without Host (RFC 9112 section 3.2)")
     if request.special:
         _interpret(request)
+        if request.body is not None or not request.keep_alive:
+            judge.reset()
     elif not request.minor:
         request.keep_alive = False
-    if request.body is not None or not request.keep_alive:
         judge.reset()
     return request
 
 
-def _take_request_line(request: RequestHead, line: bytes) -> None:
-    words = line.split(b" ")
-    if len(words) != 3:
-        raise Refusal(400, "the request line does not have three parts")
-    request.method, target, version = words
-    if version == b"HTTP/1.1":
-        pass
-    elif version == b"HTTP/1.0":
-        request.minor = 0
-    else:
+def _take_old_version(request: RequestHead, version: bytes) -> None:
+    if version != b"HTTP/1.0":
         raise Refusal(505 if version.startswith(b"HTTP/") else 400, "unsupported HTTP version")
-    if request.method == b"CONNECT":
+    request.minor = 0
+
+
+def _take_unusual_method(request: RequestHead, method: bytes) -> None:
+    if method == b"HEAD":
+        request.is_head = True
+    elif method == b"CONNECT":
         raise Refusal(400, "CONNECT is for forward proxies")
-    if request.method == b"TRACE":
+    else:
         raise Refusal(405, "TRACE is refused")
-    if target[:1] != b"/":
-        target = _origin_form(request, target)
-    request.target = target
-    path, mark, query = target.partition(b"?")
-    request.path = path
-    if mark:
-        request.query = query
 
 
 def _origin_form(request: RequestHead, target: bytes) -> bytes:
@@ -274,6 +296,8 @@ def _interpret(request: RequestHead) -> None:
         size = int(length)
         if size:
             request.body = LengthBody(size)
+        else:
+            request.has_empty_body = True
     expect = special.get(b"expect")
     if expect is not None and request.minor:
         if expect.lower() != b"100-continue":

@@ -14,15 +14,19 @@ import httptools
 from dbless_gateway.http1.bodies import BodyReader, ChunkedBody, LengthBody, UntilClose
 from dbless_gateway.http1.headers import FOLD, Headers
 
-_SPECIAL_NAMES = (
-    rb"c(?:onnection|ontent-length|ontent-type)|keep-alive|proxy-connection|server|t(?:railer|ransfer-encoding)"
-    rb"|upgrade|via|x-(?:accel-buffering|kong-(?:upstream-latency|proxy-latency|response-latency|upstream-status"
-    rb"|request-id))"
+# A content type is special only when it may need the default charset: it then has no parameters and is one of
+# nginx's charset_types. "Connection: keep-alive" says nothing new, but must not pass.
+_SPECIAL_LINE = re.compile(
+    rb"\r\n(?=[CKPTUVXckptuvx])((?i:"
+    rb"c(?:onnection|ontent-length)|keep-alive|proxy-connection|t(?:railer|ransfer-encoding)|upgrade|via"
+    rb"|x-(?:accel-buffering|kong-(?:upstream-latency|proxy-latency|response-latency|upstream-status|request-id))"
+    rb"|content-type(?=:[ \t]*(?:text/(?:html|xml|plain|vnd\.wap\.wml)|application/(?:javascript|rss\+xml))[ \t]*(?:;|\r|\Z))"
+    rb"):[^\r]*+)"
 )
-_SPECIAL_LINE = re.compile(rb"\r\n(?=[CKPSTUVXckpstuvx])((?i:" + _SPECIAL_NAMES + rb"):[^\r]*+)")
 _SPECIAL_LINE_CACHE = 2048
 # Statuses whose responses never have a body (RFC 9112 section 6.3).
 _NO_BODY = frozenset((204, 304))
+_LENGTH, _KEEP_ALIVE, _OTHER = range(3)
 
 
 class BadResponse(Exception):
@@ -30,9 +34,15 @@ class BadResponse(Exception):
 
 
 @lru_cache(maxsize=_SPECIAL_LINE_CACHE)
-def _classify(line: bytes) -> tuple[bytes, bytes]:
+def _classify(line: bytes) -> tuple[int, bytes, bytes]:
+    """Return (kind, name in lower case, value) of a special line; the same few lines come again and again."""
     name, _, value = line.partition(b":")
-    return name.lower(), value.strip(b" \t")
+    name, value = name.lower(), value.strip(b" \t")
+    if name == b"content-length":
+        return _LENGTH, name, value
+    if name == b"connection" and value.lower() == b"keep-alive":
+        return _KEEP_ALIVE, name, value
+    return _OTHER, name, value
 
 
 @lru_cache(maxsize=_SPECIAL_LINE_CACHE)
@@ -50,6 +60,9 @@ class _Silent:
     """A parser's protocol without callbacks: it only judges."""
 
 
+_SILENT = _Silent()
+
+
 class ResponseHead:
     """A parsed response head.
 
@@ -57,18 +70,18 @@ class ResponseHead:
     when there is none; ``length`` is its announced size, None when unknown.
     """
 
-    __slots__ = ("body", "keep_alive", "length", "line", "minor", "plain", "size", "special", "status")
+    __slots__ = ("body", "keep_alive", "length", "line", "minor", "plain", "special", "status")
+
+    line: bytes  # the status line to send, without CRLF
+    status: int
+    minor: int
+    plain: bytes
 
     def __init__(self) -> None:
-        self.line = b""  # the status line to send, without CRLF
-        self.status = 0
-        self.minor = 1
-        self.plain = b""
         self.special: dict[bytes, bytes] = {}
         self.body: BodyReader | None = None
         self.length: int | None = None
         self.keep_alive = True
-        self.size = 0
 
 
 def parse_response_head(head: bytes, to_head_request: bool) -> ResponseHead:
@@ -78,7 +91,7 @@ def parse_response_head(head: bytes, to_head_request: bool) -> ResponseHead:
     """
     try:
         # The parser cannot be told of HEAD, so it only ever sees heads, and each needs a fresh one (0.3 us).
-        httptools.HttpResponseParser(_Silent()).feed_data(head)
+        httptools.HttpResponseParser(_SILENT).feed_data(head)
     except httptools.HttpParserUpgrade:
         pass
     except httptools.HttpParserError as error:
@@ -86,55 +99,56 @@ def parse_response_head(head: bytes, to_head_request: bool) -> ResponseHead:
     pieces = _SPECIAL_LINE.split(head[:-4])
     line, crlf, first_plain = pieces[0].partition(b"\r\n")
     response = ResponseHead()
-    response.size = len(head)
-    response.minor, response.status, response.line = _parse_status_line(line)
-    if len(pieces) > 1:
-        response.plain = crlf + first_plain + b"".join(pieces[2::2])
-        special = response.special
-        for piece in pieces[1::2]:
-            name, value = _classify(piece)
-            if name in special:
-                if name == b"content-length":
-                    raise BadResponse("more than one Content-Length")
-                value = special[name] + b", " + value
-            special[name] = value
-    else:
-        response.plain = crlf + first_plain
-    _interpret(response, to_head_request)
+    minor, status, response.line = _parse_status_line(line)
+    response.minor = minor
+    response.status = status
+    if not minor:
+        response.keep_alive = False
+    response.plain = crlf + first_plain + b"".join(pieces[2::2])
+    length: int | None = None
+    for piece in pieces[1::2]:
+        kind, name, value = _classify(piece)
+        if kind == _LENGTH:
+            if length is not None or not value.isdigit():
+                raise BadResponse("more than one Content-Length, or not a number")
+            length = response.length = int(value)
+        elif kind == _KEEP_ALIVE:
+            response.keep_alive = True
+        else:
+            _take_special(response, name, value)
+    if to_head_request or status < 200 or status in _NO_BODY:
+        return response
+    if b"transfer-encoding" in response.special:
+        _take_transfer_encoding(response, response.special[b"transfer-encoding"])
+    elif length is None:
+        response.body = UntilClose()
+        response.keep_alive = False
+    elif length:
+        response.body = LengthBody(length)
     return response
 
 
-def _interpret(response: ResponseHead, to_head_request: bool) -> None:
-    special = response.special
-    connection = special.get(b"connection")
-    if connection is None:
-        response.keep_alive = response.minor == 1
-    elif connection not in (b"keep-alive", b"Keep-Alive"):
-        _interpret_connection(response, connection)
-    length = special.get(b"content-length")
-    if length is not None:
-        if not length.isdigit():
-            raise BadResponse("Content-Length is not a number")
-        response.length = int(length)
-    if to_head_request or response.status in _NO_BODY or response.status < 200:
-        return
-    encoding = special.get(b"transfer-encoding")
-    if encoding is not None:
-        if length is not None:
-            raise BadResponse("Content-Length together with Transfer-Encoding")
-        if encoding.lower() != b"chunked":
-            raise BadResponse("an unsupported Transfer-Encoding")
-        response.body = ChunkedBody()
-    elif response.length is None:
-        response.body = UntilClose()
-        response.keep_alive = False
-    elif response.length:
-        response.body = LengthBody(response.length)
+def _take_special(response: ResponseHead, name: bytes, value: bytes) -> None:
+    known = response.special.get(name)
+    response.special[name] = value if known is None else known + b", " + value
+    if name == b"connection":
+        _interpret_connection(response, value)
+
+
+def _take_transfer_encoding(response: ResponseHead, encoding: bytes) -> None:
+    if response.length is not None:
+        raise BadResponse("Content-Length together with Transfer-Encoding")
+    if encoding.lower() != b"chunked":
+        raise BadResponse("an unsupported Transfer-Encoding")
+    response.body = ChunkedBody()
 
 
 def _interpret_connection(response: ResponseHead, connection: bytes) -> None:
     tokens = [token.strip(b" \t") for token in connection.lower().split(b",")]
-    response.keep_alive = b"close" not in tokens and (response.minor == 1 or b"keep-alive" in tokens)
+    if b"close" in tokens:
+        response.keep_alive = False
+    elif b"keep-alive" in tokens:
+        response.keep_alive = True
     named = [token for token in tokens if token not in (b"close", b"keep-alive", b"upgrade", b"")]
     if named:
         plain = Headers(response.plain)

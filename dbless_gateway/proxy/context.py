@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any
 from dbless_gateway.config.entities import Consumer, Credential, Route, Service
 from dbless_gateway.http1.headers import Headers, TextHeaders
 from dbless_gateway.pdk.query import parse_query
-from dbless_gateway.proxy.forwarding import identity_block, split_host
+from dbless_gateway.proxy.forwarding import identity_block
 
 if TYPE_CHECKING:
     from dbless_gateway.http1.request_head import RequestHead
     from dbless_gateway.proxy.downstream import ClientConnection
     from dbless_gateway.proxy.gateway import Gateway
+    from dbless_gateway.proxy.upload import Upload
     from dbless_gateway.routing.router import Match
+    from dbless_gateway.runtime.peer import Peer
     from dbless_gateway.snapshot.model import Chain, CompiledRoute, CompiledService
 
 
@@ -98,6 +100,7 @@ class ExchangeContext:
     __slots__ = (
         "_query_args",
         "_shared",
+        "_tries",
         "answered_at",
         "chain",
         "client",
@@ -116,15 +119,12 @@ class ExchangeContext:
         "pending_headers",
         "position",
         "prefix",
-        "proxied",
-        "request_body",
         "request_id_bytes",
-        "request_size",
         "response_size",
         "response_view",
         "sent_at",
         "started",
-        "tries",
+        "upload",
         "upstream_path",
         "upstream_request",
         "upstream_status",
@@ -151,16 +151,14 @@ class ExchangeContext:
     response_view: ResponseView | None
     consumer: Consumer | None
     credential: Credential | None
-    request_body: bytes | None
-    tries: list[dict[str, Any]]
     started: float
     sent_at: float
     answered_at: float
     ended_at: float
-    proxied: bool
     upstream_status: int | None
-    request_size: int
     response_size: int
+    upload: Upload | None
+    _tries: list[dict[str, Any]] | None
     _shared: dict[str, Any] | None
     _query_args: dict[str, list[str | bool]] | None
 
@@ -386,6 +384,13 @@ class ExchangeContext:
         return view
 
     @property
+    def request_body(self) -> bytes | None:
+        """The whole body, when a plugin asked for it and it was not too large."""
+        if self.upload is None:
+            return b""
+        return self.upload.whole()
+
+    @property
     def shared(self) -> dict[str, Any]:
         """Notes between the plugins of one request."""
         notes = self._shared
@@ -399,6 +404,33 @@ class ExchangeContext:
     def source(self) -> str:
         """Who made the response."""
         return "upstream" if self.upstream_status is not None else "kong"
+
+    @property
+    def request_size(self) -> int:
+        """Bytes of the request, its head included."""
+        return self.head.size + (self.upload.received_bytes if self.upload is not None else 0)
+
+    @property
+    def tries(self) -> list[dict[str, Any]]:
+        """What the balancer tried, in order."""
+        return self._tries or []
+
+    def note_try(self, peer: Peer, failed_with: int | None = None) -> None:
+        """Remember one try for the logs."""
+        start = self.gateway.wall_clock(self.sent_at)
+        record: dict[str, Any] = {
+            "balancer_start": int(start * 1000),
+            "balancer_start_ns": int(start * 1e9),
+            "balancer_latency": 0,
+            "balancer_latency_ns": 0,
+            "ip": peer.ip,
+            "port": peer.port,
+        }
+        if failed_with is not None:
+            record |= {"state": "failed", "code": failed_with}
+        if self._tries is None:
+            self._tries = []
+        self._tries.append(record)
 
     @property
     def upstream_uri(self) -> str:
@@ -435,8 +467,3 @@ class ExchangeContext:
         if not self.sent_at or not self.answered_at:
             return 0
         return int(((self.ended_at or monotonic()) - self.answered_at) * 1000)
-
-
-def host_name_of(head: RequestHead) -> bytes:
-    """Return the Host without port, lower case; empty when there is none."""
-    return split_host(head.host)[0] if head.host else b""

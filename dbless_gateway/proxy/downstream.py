@@ -15,6 +15,7 @@ from dbless_gateway.pdk.context import TlsSession
 from dbless_gateway.proxy.client_address import is_trusted
 from dbless_gateway.proxy.exchange import Exchange
 from dbless_gateway.proxy.forwarding import ForwardedFacts
+from dbless_gateway.proxy.lifecycle import RequestSide
 from dbless_gateway.routing.request import Connection
 
 if TYPE_CHECKING:
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
 _PIPELINE_LIMIT_BYTES = 65536
 # Empty lines before a request line are legal (RFC 9112 section 2.2), a flood of them is not.
 _MAX_LEADING_BLANK_BYTES = 16
+
+# Up to this size no limit on heads can be exceeded, so none is checked.
+_SMALL_HEAD_BYTES = 800
+_FIRST_VISIBLE = 0x21
+_TLS_HANDSHAKE = 0x16
 
 _NEVER = float("inf")
 
@@ -55,6 +61,7 @@ class ClientConnection:
         "_buffer",
         "_exchange",
         "_gateway",
+        "_has_partial",
         "_is_paused",
         "closed",
         "deadline",
@@ -87,6 +94,7 @@ class ClientConnection:
         self.tunnel: Tunnel | None = None
         # The request.
         self._buffer = b""
+        self._has_partial = False
         self._exchange: Exchange | None = None
         self.keep_alive = True
 
@@ -110,8 +118,9 @@ class ClientConnection:
 
     def may_persist(self) -> bool:
         """Tell whether another request may come on this connection."""
-        limit = self._gateway.options.keepalive_requests
-        return not self._gateway.is_draining and (not limit or self.requests < limit)
+        gateway = self._gateway
+        limit = gateway.options.keepalive_requests
+        return not gateway.is_draining and (limit == 0 or self.requests < limit)
 
     def keep_rest(self, rest: bytes) -> None:
         """Keep what followed a request's body: the next request."""
@@ -143,12 +152,15 @@ class ClientConnection:
         if not self.keep_alive:
             self.close()
             return
-        self.deadline = self._gateway.now + self._gateway.options.keepalive_timeout
-        self.resume_reading()
+        gateway = self._gateway
+        self.deadline = gateway.now + gateway.options.keepalive_timeout
+        self._has_partial = False
+        if self._is_paused:
+            self.resume_reading()
         if self._buffer:
             # Not from here: a hundred pipelined requests would be a hundred frames deep.
-            self._gateway.loop.call_soon(self._take_buffered)
-        elif self._gateway.is_draining:
+            gateway.loop.call_soon(self._take_buffered)
+        elif gateway.is_draining:
             self.close()
 
     @property
@@ -210,13 +222,11 @@ class ClientConnection:
             if self._buffer:
                 data = self._buffer + data
                 self._buffer = b""
-            elif self.requests:
-                self.deadline = self._gateway.now + self._gateway.options.client_header_timeout
             self._take(data)
         elif self.tunnel is not None:
             self.tunnel.from_client(data)
-        elif exchange.request_side == 0:  # RequestSide.BODY
-            exchange.guarded(exchange.on_client_data, data)
+        elif exchange.request_side is RequestSide.BODY and exchange.upload is not None:
+            exchange.guarded(exchange.upload.feed, data)
         else:
             self._buffer += data
             if len(self._buffer) > _PIPELINE_LIMIT_BYTES:
@@ -228,32 +238,48 @@ class ClientConnection:
 
     def _take(self, data: bytes) -> None:
         """Start an exchange when a head is complete."""
-        if data[0] == 0x0D or data[0] == 0x0A:
+        if data[0] < _FIRST_VISIBLE:
             data = self._skip_blank_lines(data)
             if not data:
                 return
-        end = data.find(b"\r\n\r\n")
-        options = self._gateway.options
+        gateway = self._gateway
+        end = data.find(b"\r\n\r\n") + 4
         try:
-            if end < 0 or end > options.max_header_bytes:
-                self._check_partial(data, end)
-                self._buffer = data
-                return
-            end += 4
-            request = parse_request_head(data if end == len(data) else data[:end], self._gateway.judge)
-            self._check_limits(request.block, len(request.target))
+            if end < 4 or end > _SMALL_HEAD_BYTES:
+                self._check_size(data, end)
+                if end < 4:
+                    self._keep_partial(data)
+                    return
+            if end == len(data):
+                request = parse_request_head(data, gateway.judge)
+                rest = b""
+            else:
+                request = parse_request_head(data[:end], gateway.judge)
+                rest = data[end:]
         except Refusal as refusal:
             self._refuse(refusal)
             return
         self.requests += 1
-        rest = data[end:] if end < len(data) else b""
-        if request.body is None:
+        if request.body is None and rest:
             self._buffer = rest
             rest = b""
-        exchange = self._exchange = Exchange(self._gateway, self, request)
-        exchange.guarded(exchange.begin, rest)
+        exchange = self._exchange = Exchange(gateway, self, request)
+        try:
+            exchange.begin(rest)
+        except Exception:  # noqa: BLE001 - the containment boundary
+            exchange.crash()
+
+    def _keep_partial(self, data: bytes) -> None:
+        """Wait for the rest of a head; its time runs from its first byte."""
+        if not self._has_partial:
+            self._has_partial = True
+            self.deadline = self._gateway.now + self._gateway.options.client_header_timeout
+        self._buffer = data
 
     def _skip_blank_lines(self, data: bytes) -> bytes:
+        if data[0] == _TLS_HANDSHAKE:
+            self._refuse(Refusal(400, "TLS on a port without TLS"))
+            return b""
         rest = data.lstrip(b"\r\n")
         blank = data[: len(data) - len(rest)]
         if len(blank) > _MAX_LEADING_BLANK_BYTES or blank.replace(b"\r\n", b"").strip(b"\r"):
@@ -263,26 +289,19 @@ class ClientConnection:
             self._buffer = blank
         return rest
 
-    def _check_partial(self, data: bytes, end: int) -> None:
-        """Refuse a head that is too large already, and what cannot become one."""
+    def _check_size(self, data: bytes, end: int) -> None:
+        """Refuse a head that is too large already, and what cannot become one; ``end`` < 4: not complete."""
         options = self._gateway.options
         line_end = data.find(b"\r\n")
         if (line_end if line_end >= 0 else len(data)) > options.max_request_line_bytes:
             raise Refusal(414, "the request line is too long")
-        if end > options.max_header_bytes or len(data) > options.max_header_bytes:
+        size = end if end >= 4 else len(data)
+        if size > options.max_header_bytes:
             raise Refusal(431, "the head is too large")
-        if data[0] == 0x16:
-            raise Refusal(400, "TLS on a port without TLS")
-        if b"\n\n" in data:
-            raise Refusal(400, "bare line feeds")
-
-    def _check_limits(self, block: bytes, target_size: int) -> None:
-        options = self._gateway.options
-        if target_size > options.max_request_line_bytes:
-            raise Refusal(414, "the request line is too long")
-        # Counting is only worth it where the count could be reached.
-        if len(block) > options.max_header_count * 3 and block.count(b"\r\n") > options.max_header_count:
+        if data.count(b"\r\n", 0, size) > options.max_header_count:
             raise Refusal(431, "too many header lines")
+        if end < 4 and data.find(b"\n\n") >= 0:
+            raise Refusal(400, "bare line feeds")
 
     def _refuse(self, refusal: Refusal) -> None:
         """Answer bytes that are no request that can be served, and close."""

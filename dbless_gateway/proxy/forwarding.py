@@ -7,6 +7,7 @@ requests (a Host) is remembered. One ``join`` makes the head.
 from __future__ import annotations
 
 from functools import lru_cache
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from dbless_gateway.http1.request_head import RequestHead
@@ -14,6 +15,8 @@ from dbless_gateway.http1.request_head import RequestHead
 if TYPE_CHECKING:
     from dbless_gateway.proxy.exchange import Exchange
 
+_KEEP_ALIVE = b"\r\nConnection: keep-alive"
+_UPGRADE = b"\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket"
 _HOSTS_REMEMBERED = 1024
 _IDENTITIES_REMEMBERED = 4096
 # Sent on as they came unless an authentication plugin has spoken: then they are its own.
@@ -55,6 +58,17 @@ def split_host(host: bytes) -> tuple[bytes, int | None]:
     return name.lower(), int(port) if port.isdigit() and len(port) <= 5 else None
 
 
+@lru_cache(maxsize=_HOSTS_REMEMBERED)
+def server_name(host: bytes) -> str | None:
+    """Return the name for SNI and the certificate check; None for an address (RFC 6066 section 3)."""
+    name = split_host(host)[0].decode("latin-1")
+    try:
+        ip_address(name.strip("[]"))
+    except ValueError:
+        return name
+    return None
+
+
 class ForwardedFacts:
     """What one connection contributes to the forwarded headers."""
 
@@ -72,33 +86,37 @@ class ForwardedFacts:
 
 
 def request_head(exchange: Exchange, host: bytes, framing: bytes) -> bytes:
-    """Return the complete head for the target; ``framing`` is its body's header line (with CRLF in front) or empty."""
-    head = exchange.head
+    """Return the complete head for the target; ``framing`` is its body's line (with CRLF in front) or empty."""
+    head, gateway = exchange.head, exchange.gateway
     edited = exchange.upstream_request
     if edited is None:
         method, path, query, plain = head.method, exchange.upstream_path, head.query, head.plain
     else:
         method, path, query, plain = edited.wire()
-    parts = [method, b" ", path]
-    if query is not None:
-        parts += (b"?", query)
-    parts += (b" HTTP/1.1\r\nHost: ", host)
-    if exchange.wants_upgrade:
-        parts.append(b"\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket")
-    else:
-        parts.append(b"\r\nConnection: keep-alive")
-    parts.append(plain)
+    parts = [
+        method,
+        b" ",
+        path if query is None else path + b"?" + query,
+        b" HTTP/1.1\r\nHost: ",
+        host,
+        _UPGRADE if exchange.wants_upgrade else _KEEP_ALIVE,
+        plain,
+    ]
     if head.special or not head.minor:
         _forward_with_special(exchange, head, parts)
     else:
-        facts = exchange.client.forwarded
-        parts += (facts.block, exchange.host_name, b"\r\nX-Forwarded-Path: ", head.path)
+        parts += (
+            exchange.client.forwarded.block,
+            exchange.host_name,
+            b"\r\nX-Forwarded-Path: ",
+            head.path,
+            gateway.via_line,
+        )
         if exchange.prefix is not None:
             parts += (b"\r\nX-Forwarded-Prefix: ", exchange.prefix)
-        parts.append(exchange.gateway.via_line)
     if exchange.identity_block is not None:
         parts.append(exchange.identity_block)
-    if exchange.gateway.options.request_id_upstream:
+    if gateway.options.request_id_upstream:
         parts += (b"\r\nX-Kong-Request-Id: ", exchange.request_id_bytes)
     parts += (framing, b"\r\n\r\n")
     return b"".join(parts)

@@ -51,19 +51,15 @@ def with_charset(content_type: bytes, charset: bytes | None) -> bytes:
 
 def proxied_head(exchange: Exchange, response: ResponseHead, framing: bytes) -> bytes:
     """Return the client's head for a target's response; ``framing`` holds its length or coding and persistence."""
-    special = response.special
-    parts = [response.line, response.plain]
-    content_type = special.get(b"content-type")
-    if content_type is not None:
-        parts += (b"\r\nContent-Type: ", with_charset(content_type, exchange.gateway.charset))
-    server = special.get(b"server")
-    if server is not None:
-        parts += (b"\r\nServer: ", server)
+    special, line, block = response.special, response.line, response.plain
+    if special:
+        content_type = special.get(b"content-type")
+        if content_type is not None:
+            block += b"\r\nContent-Type: " + with_charset(content_type, exchange.gateway.charset)
     if exchange.chain.header_filter or exchange.pending_headers is not None:
-        parts = filtered(exchange, response.status, b"".join(parts[1:]), response.line)
-    parts.append(framing)
-    _add_proxied_tokens(exchange, special, server is None, parts)
-    parts.append(b"\r\n\r\n")
+        line, block = filtered(exchange, response.status, block, line)
+    parts = [line, block, framing]
+    _add_proxied_tokens(exchange, special, block, parts)
     return b"".join(parts)
 
 
@@ -73,11 +69,11 @@ def reply_head(exchange: Exchange, reply: Reply, framing: bytes) -> bytes:
     block = Headers(b"")
     for name, value in reply.headers:
         block.add(name.encode("latin-1"), value.encode("latin-1", "replace") or b" ")
-    parts = filtered(exchange, reply.status, block.block, line)
-    parts.append(framing)
+    line, lines = filtered(exchange, reply.status, block.block, line)
+    parts = [line, lines, framing]
     options = exchange.gateway.options
     if reply.proxied:
-        _add_proxied_tokens(exchange, {}, b"\r\nserver:" not in parts[1].lower(), parts)
+        _add_proxied_tokens(exchange, {}, lines, parts)
     else:
         if options.server_tokens:
             parts.append(exchange.gateway.server_line)
@@ -90,12 +86,12 @@ def reply_head(exchange: Exchange, reply: Reply, framing: bytes) -> bytes:
             parts.append(b"\r\nX-Kong-Upstream-Status: %d" % exchange.upstream_status)
         if options.request_id_downstream:
             parts += (b"\r\nX-Kong-Request-Id: ", exchange.request_id_bytes)
-    parts.append(b"\r\n\r\n")
+        parts.append(b"\r\n\r\n")
     return b"".join(parts)
 
 
-def filtered(exchange: Exchange, status: int, block: bytes, line: bytes) -> list[bytes]:
-    """Apply headers set before the response existed, then the header_filter steps; return [line, block]."""
+def filtered(exchange: Exchange, status: int, block: bytes, line: bytes) -> tuple[bytes, bytes]:
+    """Apply headers set before the response existed, then the header_filter steps; return (line, block)."""
     headers = Headers(block)
     pending = exchange.pending_headers
     if pending is not None:
@@ -113,33 +109,37 @@ def filtered(exchange: Exchange, status: int, block: bytes, line: bytes) -> list
         if view.status != status:
             line = STATUS_LINES.get(view.status) or b"HTTP/1.1 %d" % view.status
             exchange.status = view.status
-    return [line, headers.block]
+    return line, headers.block
 
 
 def _add_proxied_tokens(
-    exchange: Exchange, special: dict[bytes, bytes], add_server: bool, parts: list[bytes]
+    exchange: Exchange, special: dict[bytes, bytes], block: bytes, parts: list[bytes]
 ) -> None:
+    """Add Kong's own lines of a proxied response, and the empty line."""
     gateway = exchange.gateway
     options = gateway.options
     if options.latency_tokens:
-        ms = int((exchange.answered_at - exchange.sent_at) * 1000)
+        sent_at = exchange.sent_at
+        ms = int((exchange.answered_at - sent_at) * 1000)
         parts.append(
             _UPSTREAM_LATENCY[ms] if 0 <= ms < _LATENCY_TABLE_MS else b"\r\nX-Kong-Upstream-Latency: %d" % ms
         )
-        ms = int((exchange.sent_at - exchange.started) * 1000)
+        ms = int((sent_at - exchange.started) * 1000)
         parts.append(
             _PROXY_LATENCY[ms] if 0 <= ms < _LATENCY_TABLE_MS else b"\r\nX-Kong-Proxy-Latency: %d" % ms
         )
     if options.server_tokens:
-        via = special.get(b"via")
+        via = special.get(b"via") if special else None
         parts.append(
             gateway.via_line
             if not via
             else b"\r\nVia: " + via + b", " + gateway.via_line[len(b"\r\nVia: ") :]
         )
-        if add_server:
+        if block.find(b"\r\nServer:") < 0 and block.lower().find(b"\r\nserver:") < 0:
             parts.append(gateway.server_line)
     if options.upstream_status and exchange.upstream_status is not None:
         parts.append(b"\r\nX-Kong-Upstream-Status: %d" % exchange.upstream_status)
     if options.request_id_downstream:
-        parts += (b"\r\nX-Kong-Request-Id: ", exchange.request_id_bytes)
+        parts += (b"\r\nX-Kong-Request-Id: ", exchange.request_id_bytes, b"\r\n\r\n")
+    else:
+        parts.append(b"\r\n\r\n")

@@ -32,7 +32,7 @@ class TargetConnection:
         "_buffer",
         "_gateway",
         "_interim",
-        "_is_head",
+        "_is_paused",
         "_response",
         "closed",
         "dialing",
@@ -60,19 +60,17 @@ class TargetConnection:
         # The exchange.
         self.exchange: Exchange | None = None
         self.was_reused = False
-        self._is_head = False
+        self._is_paused = False
         self._interim = 0
         self._response: ResponseHead | None = None
         self._buffer = b""
 
-    def begin(self, exchange: Exchange, is_head: bool) -> None:
+    def begin(self, exchange: Exchange) -> None:
         """Belong to this exchange until ``release`` or ``abandon``."""
         self.exchange = exchange
         self.was_reused = self.requests > 0
         self.requests += 1
-        self._is_head = is_head
         self._interim = 0
-        self._response = None
 
     def is_ours(self, exchange: Exchange) -> bool:
         """Tell whether this exchange has sent its head here."""
@@ -86,12 +84,14 @@ class TargetConnection:
 
     def pause_reading(self) -> None:
         """Let the target wait."""
-        if self.transport is not None and not self.closed:
+        if self.transport is not None and not self.closed and not self._is_paused:
+            self._is_paused = True
             self.transport.pause_reading()
 
     def resume_reading(self) -> None:
         """Take more."""
-        if self.transport is not None and not self.closed:
+        if self._is_paused and self.transport is not None and not self.closed:
+            self._is_paused = False
             self.transport.resume_reading()
 
     def trailers(self) -> bytes:
@@ -105,18 +105,17 @@ class TargetConnection:
         response = self._response
         self.exchange = None
         self._response = None
-        limit = self._gateway.options.upstream_keepalive_max_requests
-        if (
-            self.closed
-            or response is None
-            or not response.keep_alive
-            or (response.body is not None and not response.body.done)
-            or (limit and self.requests >= limit)
-        ):
+        if response is None or not response.keep_alive or self.closed or self._is_used_up():
             self.close()
-        else:
+            return
+        if self._is_paused:
             self.resume_reading()
-            self._gateway.runtime.pools.give(self.key, self, self._gateway.now)
+        gateway = self._gateway
+        gateway.runtime.pools.give(self.key, self, gateway.now)
+
+    def _is_used_up(self) -> bool:
+        limit = self._gateway.options.upstream_keepalive_max_requests
+        return limit != 0 and self.requests >= limit
 
     def abandon(self) -> None:
         """The exchange goes on without this connection."""
@@ -153,17 +152,16 @@ class TargetConnection:
             self.close()
             return
         try:
-            self._take(exchange, data)
+            if self._response is None:
+                self._take_head(exchange, data)
+            else:
+                self._take_body(exchange, self._response, data)
         except (BadResponse, BadBody) as error:
             exchange.guarded(exchange.on_target_failed, failures.INVALID_RESPONSE, str(error))
         except Exception:  # noqa: BLE001 - an exchange's bug must not surface in its target's callback
             exchange.crash()
 
-    def _take(self, exchange: Exchange, data: bytes) -> None:
-        response = self._response
-        if response is None:
-            self._take_head(exchange, data)
-            return
+    def _take_body(self, exchange: Exchange, response: ResponseHead, data: bytes) -> None:
         body = response.body
         if body is None or body.done:
             response.keep_alive = False
@@ -177,38 +175,49 @@ class TargetConnection:
         if self._buffer:
             data = self._buffer + data
             self._buffer = b""
-        end = data.find(b"\r\n\r\n")
-        if end < 0 or end > _MAX_RESPONSE_HEAD_BYTES:
-            if len(data) > _MAX_RESPONSE_HEAD_BYTES:
-                raise BadResponse("the response's head is too large")
-            if not b"HTTP/1.1 ".startswith(data[:9]) and not data.startswith(b"HTTP/1."):
-                raise BadResponse("not an HTTP/1 response")
-            self._buffer = data
+        end = data.find(b"\r\n\r\n") + 4
+        if end < 4 or end > _MAX_RESPONSE_HEAD_BYTES:
+            self._keep_partial(data)
             return
-        end += 4
-        response = parse_response_head(data if end == len(data) else data[:end], self._is_head)
-        rest = data[end:] if end < len(data) else b""
-        if response.status < 200 and response.status != 101:
-            self._interim += 1
-            if self._interim > _MAX_INTERIM_RESPONSES:
-                raise BadResponse("too many interim responses")
-            if rest:
-                self._take_head(exchange, rest)
+        response = parse_response_head(data[:end], exchange.head.is_head)
+        rest = data[end:]
+        if response.status < 200:
+            self._take_interim(exchange, response, rest)
             return
         self._response = response
         body = response.body
         if body is None:
-            if response.status == 101:
-                exchange.on_response(response, [rest] if rest else [], True)
-                return
             if rest:
                 response.keep_alive = False
             exchange.on_response(response, [], True)
+        elif response.length is not None and len(rest) == response.length:
+            body.done = True
+            exchange.on_response(response, [rest], True)
+        else:
+            pieces = body.feed(rest) if rest else []
+            if body.done and body.rest:
+                response.keep_alive = False
+            exchange.on_response(response, pieces, body.done)
+
+    def _keep_partial(self, data: bytes) -> None:
+        """Wait for the rest of a head, unless it cannot become one."""
+        if len(data) > _MAX_RESPONSE_HEAD_BYTES:
+            raise BadResponse("the response's head is too large")
+        if not data.startswith(b"HTTP/1.") and not b"HTTP/1.".startswith(data):
+            raise BadResponse("not an HTTP/1 response")
+        self._buffer = data
+
+    def _take_interim(self, exchange: Exchange, response: ResponseHead, rest: bytes) -> None:
+        """Swallow a 1xx response, as nginx does; 101 is final."""
+        if response.status == 101:
+            self._response = response
+            exchange.on_response(response, [rest] if rest else [], True)
             return
-        pieces = body.feed(rest) if rest else []
-        if body.done and body.rest:
-            response.keep_alive = False
-        exchange.on_response(response, pieces, body.done)
+        self._interim += 1
+        if self._interim > _MAX_INTERIM_RESPONSES:
+            raise BadResponse("too many interim responses")
+        if rest:
+            self._take_head(exchange, rest)
 
     def pause_writing(self) -> None:
         """The target's receive window is full."""

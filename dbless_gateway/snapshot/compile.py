@@ -167,6 +167,8 @@ def _routes(
 
 def _route(route: Route, service: CompiledService | None, chains: RouteChains) -> CompiledRoute:
     protocols = route.protocols
+    needs_https = "https" in protocols and "http" not in protocols
+    grpc = not {"grpc", "grpcs"}.isdisjoint(protocols)
     return CompiledRoute(
         entity=route,
         service=service,
@@ -174,9 +176,10 @@ def _route(route: Route, service: CompiledService | None, chains: RouteChains) -
         chain=chains.base,
         preserve_host=route.preserve_host,
         request_buffering=route.request_buffering,
-        needs_https="https" in protocols and "http" not in protocols,
+        is_restricted=needs_https or grpc,
+        needs_https=needs_https,
         redirect_status=route.https_redirect_status_code,
-        grpc=not {"grpc", "grpcs"}.isdisjoint(protocols),
+        grpc=grpc,
     )
 
 

@@ -81,6 +81,7 @@ class CompiledRoute:
     chain: Chain  # of a request without a consumer
     preserve_host: bool
     request_buffering: bool
+    is_restricted: bool  # it does not take every protocol: see the next three
     needs_https: bool  # the route is for https only
     redirect_status: int
     grpc: bool
