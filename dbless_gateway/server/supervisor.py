@@ -83,7 +83,8 @@ class Supervisor:
             if code:
                 return code
             await self._ending.wait()
-            await self._drain()
+            if self._pool is not None:
+                await self._drain(self._pool)
             return EXIT_OK
         except (ListenError, LoaderFailed, StartError) as error:
             logs.event(_log, "emerg", "cannot start", reason=error)
@@ -199,9 +200,8 @@ class Supervisor:
 
     # Going down.
 
-    async def _drain(self) -> None:
+    async def _drain(self, pool: WorkerPool) -> None:
         """Readiness off, go on serving for a while, stop accepting, finish what is in flight."""
-        assert self._pool is not None
         self._draining = True
         settings = self._settings
         logs.event(_log, "notice", "stopping", fast=self._fast.is_set(), timeout_s=settings.drain_timeout_s)
@@ -211,8 +211,8 @@ class Supervisor:
         for listener in self._listeners:
             listener.close()
         if not self._fast.is_set():
-            await _unless(self._fast, self._pool.end(drain_timeout_s=settings.drain_timeout_s))
-        await self._pool.end(drain_timeout_s=None)
+            await _unless(self._fast, pool.end(drain_timeout_s=settings.drain_timeout_s))
+        await pool.end(drain_timeout_s=None)
         logs.event(_log, "notice", "stopped", served_s=time.time() - self._started_at)
 
     async def _close(self) -> None:
