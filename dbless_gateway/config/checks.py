@@ -129,8 +129,8 @@ def _conditional(rule: Mapping[str, Any], values: Values, path: Path) -> list[Fi
         return []
     place = _steps(path, rule["then_field"])
     code = "schema/required" if fault == REQUIRED else "rule/conditional"
-    message = rule.get("then_err") or f"{fault} (because of '{rule['if_field']}: {text(trigger)}')"
-    return [Finding(place, code, message)]
+    reason = f"`{rule['if_field']}` is {text(trigger)}"
+    return [Finding(place, code, rule.get("then_err") or fault, reason)]
 
 
 def _conditional_at_least_one_of(rule: Mapping[str, Any], values: Values, path: Path) -> list[Finding]:

@@ -140,7 +140,7 @@ def _format(error: ValidationError, path: Path) -> list[Finding]:
     message = FORMATS[schema["format"]](value) or "invalid value"
     if is_secret(schema):
         message = message.replace(value, HIDDEN)
-    return [Finding(path, "schema/regex" if "regex" in message else "schema/format", message)]
+    return [Finding(path, "schema/regex" if "valid regex" in message else "schema/format", message)]
 
 
 def _not(error: ValidationError, path: Path) -> list[Finding]:

@@ -137,7 +137,8 @@ def _couple_algorithm(fields: Fields) -> None:
 
 
 def _write_out_target(fields: Fields) -> None:
-    fields["target"] = normalize_target(fields["target"])
+    if "target" in fields:
+        fields["target"] = normalize_target(fields["target"])
 
 
 def _default_strip_path(fields: Fields) -> None:

@@ -5,7 +5,7 @@ The rules differ by router flavour only where a flavour has attributes that the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 
 from dbless_gateway.config.checks import is_given
@@ -31,14 +31,20 @@ _DEMANDS: tuple[tuple[frozenset[str], tuple[str, ...], str], ...] = (
 )
 
 
-def check_route(route: Mapping[str, Any], given: Mapping[str, Any], flavor: str) -> list[Finding]:
-    """Return what is wrong; ``route`` has its defaults filled in, ``given`` is what the file says."""
+def check_route(
+    route: Mapping[str, Any], given: Mapping[str, Any], flavor: str, wrong: Set[str]
+) -> list[Finding]:
+    """Return what is wrong between the fields of a route.
+
+    ``route`` has its defaults filled in, ``given`` is what the file says, and the fields in ``wrong`` are reported
+    already: they are missing in ``route`` but not in the file.
+    """
     findings = _check_protocols(route)
     if findings:
         return findings
     protocols = set(route["protocols"])
     findings += _check_forbidden(route, given, protocols, flavor)
-    findings += _check_demanded(route, protocols, flavor)
+    findings += _check_demanded(route, protocols, flavor, wrong)
     return findings + _check_expression(route, given, flavor)
 
 
@@ -88,16 +94,19 @@ def _check_exact_snis(route: Mapping[str, Any]) -> list[Finding]:
     ]
 
 
-def _check_demanded(route: Mapping[str, Any], protocols: set[str], flavor: str) -> list[Finding]:
-    if flavor == EXPRESSIONS and is_given(route["expression"]):
+def _check_demanded(
+    route: Mapping[str, Any], protocols: set[str], flavor: str, wrong: Set[str]
+) -> list[Finding]:
+    present = {name for name in (*_CLASSIC, "expression") if is_given(route[name])} | wrong
+    if flavor == EXPRESSIONS and "expression" in present:
         return []
     if "tls_passthrough" in protocols:
-        if is_given(route["snis"]):
+        if "snis" in present:
             return []
         return [Finding((), "route/matching", "must set snis when 'protocols' is 'tls_passthrough'")]
     for members, names, shown in _DEMANDS:
         if protocols & members:
-            if any(is_given(route[name]) for name in names):
+            if not present.isdisjoint(names):
                 return []
             listed = ", ".join(f"'{name}'" for name in names)
             return [Finding((), "route/matching", f"must set one of {listed} when 'protocols' is {shown}")]

@@ -45,7 +45,7 @@ class Judge:
         else:
             self._add(draft, check_record(schema.record, draft.fields, wrong=frozenset(wrong)))
         if draft.collection == "routes" and not wrong & {"protocols"}:
-            self._add(draft, check_route(draft.fields, given, self._flavor))
+            self._add(draft, check_route(draft.fields, given, self._flavor, wrong))
         self._add(draft, check_pairs(draft.collection, draft.fields, wrong))
 
     def _judge_plugin(self, draft: Draft, wrong: set[str]) -> None:

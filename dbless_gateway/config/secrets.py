@@ -22,5 +22,8 @@ def generate_secret() -> str:
 
 @lru_cache(maxsize=1)
 def process_key() -> str:
-    """Return 32 random bytes in base64, the same for the life of the process: a reload must not end sessions."""
+    """Return 32 random bytes in base64.
+
+    They stay the same for the life of the process: a reload must not end every session.
+    """
     return b64encode(secrets.token_bytes(32)).decode()
