@@ -56,8 +56,12 @@ class Refusal(Exception):
 def _classify(line: bytes) -> tuple[bytes, bytes]:
     """Return (name in lower case, value) of a special line; the same few lines come again and again."""
     name, _, value = line.partition(b":")
-    folded = name.lower()
-    return _HOST if folded == _HOST else folded, value.strip(b" \t")
+    folded, value = name.lower(), value.strip(b" \t")
+    if folded != _HOST:
+        return folded, value
+    if value and not _VISIBLE.fullmatch(value):
+        raise Refusal(400, "invalid Host")  # nginx's rule: no blanks
+    return _HOST, value
 
 
 class _Silent:
@@ -211,7 +215,8 @@ def parse_request_head(head: bytes, judge: Judge) -> RequestHead:
         raise Refusal(400, "HTTP/1.1 without Host (RFC 9112 section 3.2)")
     if request.special:
         _interpret(request)
-        if request.body is not None or not request.keep_alive:
+        # llhttp takes Proxy-Connection for Connection, and would refuse whatever follows a "close".
+        if request.body is not None or not request.keep_alive or b"proxy-connection" in request.special:
             judge.reset()
     elif not request.minor:
         request.keep_alive = False
