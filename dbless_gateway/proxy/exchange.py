@@ -402,9 +402,10 @@ class Exchange(ExchangeContext):
             return self._open_tunnel(response, b"".join(pieces))
         assert ResponseSide.STARTED in RESPONSE_MOVES[self.response_side]
         self.response_side = _STARTED
+        # Runs the header_filter steps, from which body_filter steps learn what the response is.
+        head = proxied_head(self, response, self._response_framing(response))
         if self.chain.body_filter:
             pieces = self._filter_body(pieces, is_last)
-        head = proxied_head(self, response, self._response_framing(response))
         if self.head.is_head:
             pieces = _NOTHING
         elif self.response_chunked:
