@@ -20,7 +20,7 @@ JSON = "application/json"
 MULTIPART = "multipart/form-data"
 
 _BOUNDARY = re.compile(r'boundary=(?:"([^"]+)"|([^;\s]+))', re.IGNORECASE)
-_PART_NAME = re.compile(rb'[;\s]name=(?:"([^"]*)"|([^;\s]+))', re.IGNORECASE)
+_PART_NAME = re.compile(rb';\s*name=(?:"([^"]*)"|([^;\s]+))', re.IGNORECASE)
 
 
 class Fields(Protocol):
@@ -29,17 +29,26 @@ class Fields(Protocol):
     def get(self, name: str) -> Any:
         """Return the value: text, a list when it is repeated, True for no value, else whatever JSON holds."""
 
+    def has(self, name: str) -> bool:
+        """Tell whether there is a value other than false."""
+
     def set(self, name: str, value: str) -> None:
         """Replace the value in its place, or add it at the end."""
 
     def append(self, name: str, value: str) -> None:
         """Add one more value to that name."""
 
+    def rename(self, old: str, new: str) -> None:
+        """Give the values of ``old`` another name, instead of what that name had."""
+
     def remove(self, name: str) -> None:
         """Remove every value of that name."""
 
     def encode(self) -> bytes:
         """Return the body in its own type."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return all values by name, as ``get`` would."""
 
 
 def media_type(content_type: str | None) -> str:
@@ -62,11 +71,34 @@ def parse_body(body: bytes | None, content_type: str | None) -> Fields | None:
     return None
 
 
+def empty_body(content_type: str | None) -> Fields | None:
+    """Return the fields of a request without a body, to be filled."""
+    kind = media_type(content_type)
+    if kind == FORM:
+        return FormFields([])
+    if kind == JSON:
+        return JsonFields({})
+    found = _BOUNDARY.search(content_type or "") if kind == MULTIPART else None
+    return MultipartFields((found[1] or found[2]).encode(), []) if found else None
+
+
+def append_json(value: dict[str, Any], name: str, item: Any) -> None:
+    """Append to a member of a JSON object: text becomes a list of two, a list grows, all else is replaced."""
+    present = value.get(name)
+    if isinstance(present, list):
+        present.append(item)
+    else:
+        value[name] = [present, item] if isinstance(present, str) else [item]
+
+
 class FormFields:
     """``application/x-www-form-urlencoded``."""
 
     def __init__(self, pairs: QueryPairs) -> None:
         self._pairs = pairs
+
+    def has(self, name: str) -> bool:
+        return any(pair[0] == name for pair in self._pairs)
 
     def get(self, name: str) -> str | bool | list[str | bool] | None:
         values = [value for key, value in self._pairs if key == name]
@@ -83,11 +115,18 @@ class FormFields:
     def append(self, name: str, value: str) -> None:
         self._pairs.append((name, value))
 
+    def rename(self, old: str, new: str) -> None:
+        self.remove(new)
+        self._pairs = [(new if name == old else name, value) for name, value in self._pairs]
+
     def remove(self, name: str) -> None:
         self._pairs = [pair for pair in self._pairs if pair[0] != name]
 
     def encode(self) -> bytes:
         return encode_query(self._pairs).encode()
+
+    def as_dict(self) -> dict[str, Any]:
+        return {name: self.get(name) for name, _ in self._pairs}
 
 
 class JsonFields:
@@ -99,17 +138,17 @@ class JsonFields:
     def get(self, name: str) -> Any:
         return self._value.get(name)
 
+    def has(self, name: str) -> bool:
+        return self._value.get(name, False) is not False
+
     def set(self, name: str, value: str) -> None:
         self._value[name] = value
 
     def append(self, name: str, value: str) -> None:
-        present = self._value.get(name)
-        if present is None:
-            self._value[name] = [value]
-        elif isinstance(present, list):
-            present.append(value)
-        else:
-            self._value[name] = [present, value]
+        append_json(self._value, name, value)
+
+    def rename(self, old: str, new: str) -> None:
+        self._value[new] = self._value.pop(old)
 
     def remove(self, name: str) -> None:
         self._value.pop(name, None)
@@ -118,6 +157,9 @@ class JsonFields:
         return json.dumps(self._value, separators=(",", ":"), ensure_ascii=False).encode(
             "utf-8", "surrogatepass"
         )
+
+    def as_dict(self) -> dict[str, Any]:
+        return dict(self._value)
 
 
 @dataclass(slots=True)
@@ -150,6 +192,9 @@ class MultipartFields:
             parts.append(_Part(name, head, content))
         return cls(boundary, parts)
 
+    def has(self, name: str) -> bool:
+        return any(part.name == name for part in self._parts)
+
     def get(self, name: str) -> str | list[str] | None:
         values = [part.content.decode("utf-8", "replace") for part in self._parts if part.name == name]
         return (values if len(values) > 1 else values[0]) if values else None
@@ -166,6 +211,16 @@ class MultipartFields:
         head = f'Content-Disposition: form-data; name="{name}"'.encode()
         self._parts.append(_Part(name, head, value.encode()))
 
+    def rename(self, old: str, new: str) -> None:
+        self.remove(new)
+        for part in self._parts:
+            if part.name == old:
+                found = _PART_NAME.search(part.head)
+                if found is not None:
+                    name = b'; name="%s"' % new.encode()
+                    part.head = part.head[: found.start()] + name + part.head[found.end() :]
+                part.name = new
+
     def remove(self, name: str) -> None:
         self._parts = [part for part in self._parts if part.name != name]
 
@@ -174,6 +229,9 @@ class MultipartFields:
             b"--%s\r\n%s\r\n\r\n%s\r\n" % (self._boundary, part.head, part.content) for part in self._parts
         ]
         return b"".join(lines) + b"--%s--\r\n" % self._boundary
+
+    def as_dict(self) -> dict[str, Any]:
+        return {part.name: self.get(part.name) for part in self._parts if part.name is not None}
 
 
 def _parse_json(body: bytes) -> JsonFields | None:

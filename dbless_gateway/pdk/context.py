@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from dbless_gateway.config.entities import Consumer, Credential, Route, Service
+from dbless_gateway.pdk.reply import Reply
 
 
 class HeaderView(Protocol):
@@ -130,6 +131,9 @@ class Context(Protocol):
         buffer.
         """
 
+    def limit_request_body(self, limit_bytes: int, reply: Reply) -> None:
+        """Answer so, instead of forwarding on, when a body of unknown length turns out to be larger."""
+
     # Where it goes.
     @property
     def route(self) -> Route | None: ...
@@ -147,7 +151,7 @@ class Context(Protocol):
     def credential(self) -> Credential | None: ...
     def authenticate(self, consumer: Consumer | None, credential: Credential | None) -> None:
         """Set consumer and credential, and the X-Consumer-* headers; a consumer without credential is
-        anonymous.
+        anonymous. X-Credential-Identifier is ``identity.credential_identifier``.
 
         From here on consumer-scoped instances of later plugins apply.
         """
@@ -155,6 +159,9 @@ class Context(Protocol):
     # The answer.
     def set_response_header(self, name: str, value: str) -> None:
         """Set a header of the coming response, whoever makes it. For phases before header_filter."""
+
+    def add_response_header(self, name: str, value: str) -> None:
+        """Add a header line to the coming response, whoever makes it. For phases before header_filter."""
 
     @property
     def response(self) -> Response: ...

@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 
 from dbless_gateway.config.entities import Consumer, Credential
 
+__all__ = ["Consumer", "Credential", "Identities", "credential_identifier"]
+
 T = TypeVar("T")
 
 
@@ -45,3 +47,17 @@ class Identities:
             self._indexes[name] = build(self)
         index: T = self._indexes[name]
         return index
+
+
+# How a credential is named to the target; any other kind by its id.
+_IDENTIFYING_FIELDS = {
+    "basicauth_credentials": "username",
+    "hmacauth_credentials": "username",
+    "jwt_secrets": "key",
+}
+
+
+def credential_identifier(credential: Credential) -> str:
+    """Return what X-Credential-Identifier says of a credential: never a secret."""
+    field = _IDENTIFYING_FIELDS.get(credential.kind)
+    return credential.id if field is None else str(credential.fields[field])

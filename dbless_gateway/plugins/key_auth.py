@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from hmac import compare_digest
 
-from dbless_gateway.config.entities import Consumer, Credential
 from dbless_gateway.pdk.auth import Gate, challenge
 from dbless_gateway.pdk.body import Fields, parse_body
 from dbless_gateway.pdk.context import Context
 from dbless_gateway.pdk.errors import refuse
-from dbless_gateway.pdk.identity import Identities
+from dbless_gateway.pdk.identity import Consumer, Credential, Identities
 from dbless_gateway.pdk.plugin import PluginEnv
 from dbless_gateway.pdk.query import without_argument
+from dbless_gateway.pdk.record import secret_names
 from dbless_gateway.pdk.reply import Reply
 
 NAME = "key-auth"
@@ -49,6 +49,8 @@ class Handler:
         self._gate = Gate(config.anonymous, env)
         self._keys = env.identities.index("key-auth", _index_keys)
         self._now = env.host.now
+        for name in config.key_names:
+            secret_names(env).update({name.lower(), name.lower().replace("_", "-")})
 
     def access(self, ctx: Context) -> Reply | None:
         """Identify the consumer or refuse."""

@@ -16,7 +16,7 @@ from typing import Any
 from dbless_gateway.config.entities import Consumer, Credential, Route, Service, Where
 from dbless_gateway.pdk.config import build_config
 from dbless_gateway.pdk.context import Captures, Context, TlsSession
-from dbless_gateway.pdk.identity import Identities
+from dbless_gateway.pdk.identity import Identities, credential_identifier
 from dbless_gateway.pdk.plugin import Host, PluginEnv
 from dbless_gateway.pdk.query import parse_query
 from dbless_gateway.pdk.reply import Reply
@@ -129,10 +129,13 @@ class FakeContext:
         self.route = route
         self.service = service
         self.captures: Captures | None = None
-        self.upstream = FakeUpstream(FakeHeaders(headers), method, path, self.raw_query)
+        others = [line for line in headers if line[0].lower() != "host"]
+        self.upstream = FakeUpstream(FakeHeaders(others), method, path, self.raw_query)
         self.consumer: Consumer | None = None
         self.credential: Credential | None = None
         self.response_headers: dict[str, str] = {}
+        self.added_headers: list[tuple[str, str]] = []
+        self.body_limit: tuple[int, Reply] | None = None
         self.shared: dict[str, Any] = {}
         self.source = "upstream"
         self.upstream_status: int | None = None
@@ -158,7 +161,7 @@ class FakeContext:
             "X-Consumer-ID": consumer and consumer.id,
             "X-Consumer-Custom-ID": consumer and consumer.custom_id,
             "X-Consumer-Username": consumer and consumer.username,
-            "X-Credential-Identifier": credential and credential.id,
+            "X-Credential-Identifier": credential and credential_identifier(credential),
             "X-Anonymous-Consumer": None if credential else "true",
         }
         for name, value in identity.items():
@@ -168,6 +171,12 @@ class FakeContext:
 
     def set_response_header(self, name: str, value: str) -> None:
         self.response_headers[name] = value
+
+    def add_response_header(self, name: str, value: str) -> None:
+        self.added_headers.append((name, value))
+
+    def limit_request_body(self, limit_bytes: int, reply: Reply) -> None:
+        self.body_limit = (limit_bytes, reply)
 
     @property
     def response(self) -> FakeResponse:
@@ -180,6 +189,8 @@ class FakeContext:
         self.upstream_status = status
         for name, value in self.response_headers.items():
             self._response.headers.set(name, value)
+        for name, value in self.added_headers:
+            self._response.headers.add(name, value)
         return self._response
 
     def respond_with(self, reply: Reply) -> FakeResponse:

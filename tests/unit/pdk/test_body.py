@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dbless_gateway.pdk.body import parse_body
+from dbless_gateway.pdk.body import Fields, empty_body, parse_body
 
 PARTS = (
     b'--b1\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n'
@@ -87,15 +87,6 @@ def test_set_replaces_in_place() -> None:
     assert (form.encode(), json.encode()) == (b"a=9&b=2", b'{"a":"9","b":2}')
 
 
-def test_json_append_makes_lists() -> None:
-    fields = parse_body(b'{"l":["1"]}', "application/json")
-    assert fields is not None
-    fields.append("l", "2")
-    fields.append("new", "1")
-
-    assert fields.encode() == b'{"l":["1","2"],"new":["1"]}'
-
-
 def test_multipart_keeps_what_it_does_not_touch() -> None:
     fields = parse_body(PARTS, MULTIPART)
     assert fields is not None
@@ -109,3 +100,62 @@ def test_multipart_keeps_what_it_does_not_touch() -> None:
         b'--b1\r\nContent-Disposition: form-data; name="a"\r\n\r\n9\r\n'
         b'--b1\r\nContent-Disposition: form-data; name="new"\r\n\r\nn\r\n--b1--\r\n'
     )
+
+
+def _all_kinds(form: bytes, json: bytes) -> list[Fields]:
+    bodies = [(form, FORM), (json, "application/json"), (PARTS, MULTIPART)]
+    parsed = [parse_body(body, content_type) for body, content_type in bodies]
+    return [fields for fields in parsed if fields is not None]
+
+
+def test_has_and_rename_and_as_dict() -> None:
+    form, json, multipart = _all_kinds(b"a=1&b=2&c=3", b'{"a":1,"b":2,"n":null,"f":false}')
+    for fields in (form, json):
+        assert (fields.has("a"), fields.has("x")) == (True, False)
+        fields.rename("a", "b")
+        assert (fields.has("a"), fields.has("b")) == (False, True)
+    multipart.rename("f", "g")
+
+    assert (json.has("n"), json.has("f")) == (True, False)
+    assert form.as_dict() == {"b": "1", "c": "3"}
+    assert json.as_dict() == {"b": 1, "n": None, "f": False}
+    assert multipart.has("g")
+    assert b'; name="g"; filename="x.bin"' in multipart.encode()
+    assert multipart.as_dict()["a"] == ["1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (b'{"l":"1"}', b'{"l":["1","2"]}'),
+        (b'{"l":["1"]}', b'{"l":["1","2"]}'),
+        (b'{"l":1}', b'{"l":["2"]}'),
+        (b'{"l":null}', b'{"l":["2"]}'),
+        (b"{}", b'{"l":["2"]}'),
+    ],
+)
+def test_json_append(value: bytes, expected: bytes) -> None:
+    fields = parse_body(value, "application/json")
+    assert fields is not None
+    fields.append("l", "2")
+
+    assert fields.encode() == expected
+
+
+@pytest.mark.parametrize(
+    ("content_type", "expected"),
+    [
+        (FORM, b"a=1"),
+        ("application/json", b'{"a":"1"}'),
+        (MULTIPART, b'--b1\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n--b1--\r\n'),
+        ("multipart/form-data", None),
+        ("text/plain", None),
+        (None, None),
+    ],
+)
+def test_an_empty_body_can_be_filled(content_type: str | None, expected: bytes | None) -> None:
+    fields = empty_body(content_type)
+    if fields is not None:
+        fields.set("a", "1")
+
+    assert (fields and fields.encode()) == expected

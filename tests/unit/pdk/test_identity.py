@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dbless_gateway.pdk.identity import Identities
+from dbless_gateway.pdk.identity import Identities, credential_identifier
 from tests.support.plugin_context import make_consumer, make_credential
 
 ALICE = make_consumer("id-alice", "alice")
@@ -32,3 +32,11 @@ def test_an_index_is_built_once() -> None:
     assert identities.index("keys", build) == {"k": "id-key"}
     assert identities.index("keys", build) == {"k": "id-key"}
     assert built == ["once"]
+
+
+def test_a_credential_is_named_without_its_secret() -> None:
+    fields = {"key": "k", "username": "u", "password": "p", "secret": "s"}
+    kinds = ("keyauth_credentials", "basicauth_credentials", "hmacauth_credentials", "jwt_secrets")
+    named = [credential_identifier(make_credential("id", kind, "c", **fields)) for kind in kinds]
+
+    assert named == ["id", "u", "u", "k"]

@@ -1,0 +1,258 @@
+"""The log record of a finished exchange, which all logging plugins share.
+
+One object per request in Kong's format; absent values are left out. Other plugins add fields with
+``set_log_value``;
+``custom_fields_by_lua`` of the configuration adds more. Rules of the file:
+
+1. A record never carries a secret: Authorization, cookies and the names in ``secret_names`` are ``REDACTED``
+in
+   headers and query alike. key-auth adds the names that it looks for.
+2. What does not change between requests (routes, services, consumers as JSON objects) is built once.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from typing import Any
+
+import orjson
+
+from dbless_gateway.pdk.context import Context, HeaderView
+from dbless_gateway.pdk.expression import (
+    FUNCTIONS,
+    Evaluate,
+    ExpressionError,
+    compile_expression,
+)
+from dbless_gateway.pdk.plugin import ConfigError, PluginEnv
+
+Record = dict[str, Any]
+
+REDACTED = "REDACTED"
+
+# The only workspace there is; the id is the same on every node, as Kong's default workspace is for its tools.
+WORKSPACE_ID = "00000000-0000-0000-0000-000000000000"
+WORKSPACE_NAME = "default"
+
+_ALWAYS_SECRET = ("authorization", "proxy-authorization", "cookie", "set-cookie", "apikey")
+_LOG_VALUES = "log.values"
+
+# Entities remembered as JSON objects per plugin; consumers can be a million.
+_REMEMBERED_ENTITIES = 10_000
+
+_UNESCAPED_DOT = re.compile(r"(?<!\\)\.")
+
+
+def set_log_value(ctx: Context, path: str, value: Any) -> None:
+    """Put a value into the record of this exchange; None takes the field away. The path is dotted."""
+    ctx.shared.setdefault(_LOG_VALUES, []).append((split_path(path), value))
+
+
+def secret_names(env: PluginEnv) -> set[str]:
+    """Return the names of headers and query arguments, lower case, whose values no log may show.
+
+    The set belongs to one configuration; plugins add to it when their handlers are made.
+    """
+    return env.identities.index("secret names", lambda _: set(_ALWAYS_SECRET))
+
+
+def split_path(path: str) -> list[str]:
+    """Return the steps of a dotted path; a backslash makes a dot literal."""
+    return [step.replace("\\.", ".") for step in _UNESCAPED_DOT.split(path)]
+
+
+class Recorder:
+    """Makes the records of one logging plugin."""
+
+    def __init__(self, env: PluginEnv, custom_fields: dict[str, str] | None = None) -> None:
+        self._log = env.log
+        self._secrets = secret_names(env)
+        self._custom = [
+            (split_path(path), _compile(path, code)) for path, code in (custom_fields or {}).items()
+        ]
+        self._entities: dict[str, Record] = {}
+
+    def record(self, ctx: Context) -> Record:
+        """Return the record of an exchange."""
+        record = {
+            "request": self._request(ctx),
+            "upstream_uri": ctx.upstream_uri,
+            "upstream_status": "" if ctx.upstream_status is None else str(ctx.upstream_status),
+            "response": {
+                "status": ctx.response.status,
+                "headers": self._headers(ctx.response.headers),
+                "size": ctx.response_size,
+            },
+            "latencies": {
+                "request": ctx.latency_total_ms,
+                "kong": ctx.latency_kong_ms,
+                "proxy": ctx.latency_upstream_ms,
+                "receive": ctx.latency_receive_ms,
+            },
+            "client_ip": ctx.client_ip,
+            "started_at": int(ctx.started_at * 1000),
+            "source": ctx.source,
+            "workspace": WORKSPACE_ID,
+            "workspace_name": WORKSPACE_NAME,
+        }
+        self._add_entities(record, ctx)
+        for path, value in ctx.shared.get(_LOG_VALUES, ()):
+            _place(record, path, value)
+        for path, evaluate in self._custom:
+            self._place_custom(record, path, evaluate, ctx)
+        return record
+
+    def json(self, ctx: Context) -> bytes:
+        """Return the record as compact JSON."""
+        return to_json(self.record(ctx))
+
+    def _request(self, ctx: Context) -> Record:
+        args = ctx.query_args() if ctx.raw_query else {}
+        uri = ctx.raw_path if ctx.raw_query is None else f"{ctx.raw_path}?{self._query(ctx.raw_query, args)}"
+        request = {
+            "id": ctx.request_id,
+            "uri": uri,
+            "url": f"{ctx.scheme}://{ctx.host}:{ctx.port}{uri}",
+            "querystring": {name: self._shown(name, values) for name, values in args.items()},
+            "method": ctx.method,
+            "headers": self._headers(ctx.headers),
+            "size": ctx.request_size,
+        }
+        tls = ctx.tls
+        if tls is not None:
+            request["tls"] = {
+                "version": tls.version,
+                "cipher": tls.cipher,
+                "client_verify": tls.client_verify,
+            }
+        return request
+
+    def _query(self, raw: str, args: Iterable[str]) -> str:
+        if self._secrets.isdisjoint(name.lower() for name in args):
+            return raw
+        parts = (part.partition("=") for part in raw.split("&"))
+        return "&".join(
+            f"{name}={REDACTED}" if equals and self._is_secret_argument(name) else name + equals + value
+            for name, equals, value in parts
+        )
+
+    def _is_secret_argument(self, encoded: str) -> bool:
+        # Whoever encodes a secret's name loses the name in the log, never the secret's secrecy.
+        return encoded.lower() in self._secrets or "%" in encoded or "+" in encoded
+
+    def _headers(self, view: HeaderView) -> Record:
+        headers: Record = {}
+        for raw_name, raw_value in view.items():
+            name = raw_name.lower()
+            value = REDACTED if name in self._secrets else raw_value
+            present = headers.get(name)
+            if present is None:
+                headers[name] = value
+            elif isinstance(present, list):
+                present.append(value)
+            else:
+                headers[name] = [present, value]
+        return headers
+
+    def _shown(self, name: str, values: list[str | bool]) -> Any:
+        if name.lower() in self._secrets:
+            return REDACTED
+        return values[0] if len(values) == 1 else values
+
+    def _add_entities(self, record: Record, ctx: Context) -> None:
+        if ctx.credential is not None:
+            record["authenticated_entity"] = {"id": ctx.credential.id}
+        if ctx.route is not None:
+            record["route"] = self._entity(ctx.route)
+            record["tries"] = ctx.tries
+        if ctx.service is not None:
+            record["service"] = self._entity(ctx.service)
+        if ctx.consumer is not None:
+            record["consumer"] = self._entity(ctx.consumer)
+
+    def _entity(self, entity: Any) -> Record:
+        known = self._entities.get(entity.id)
+        if known is None:
+            if len(self._entities) >= _REMEMBERED_ENTITIES:
+                self._entities.clear()
+            known = self._entities[entity.id] = entity_record(entity)
+        return known
+
+    def _place_custom(self, record: Record, path: list[str], evaluate: Evaluate, ctx: Context) -> None:
+        try:
+            _place(record, path, evaluate(_log_scope(ctx)))
+        except ExpressionError as error:
+            self._log.warning("custom field %s: %s", ".".join(path), error)
+
+
+def to_json(record: Any) -> bytes:
+    """Return compact JSON; text that is not Unicode (a path of raw bytes) is escaped."""
+    try:
+        return orjson.dumps(record)
+    except TypeError:
+        return json.dumps(record, separators=(",", ":")).encode()
+
+
+def entity_record(entity: Any) -> Record:
+    """Return an entity as the Admin API shows it, without its nulls."""
+    record = {name: value for name, value in asdict(entity).items() if value is not None and name != "where"}
+    if isinstance(record.get("service"), str):
+        record["service"] = {"id": record["service"]}
+    return record | {"ws_id": WORKSPACE_ID}
+
+
+def _place(record: Record, path: list[str], value: Any) -> None:
+    target = record
+    for step in path[:-1]:
+        below = target.get(step)
+        if value is None and below is None:
+            return
+        # Copied, because entities are shared between records.
+        target[step] = dict(below) if isinstance(below, dict) else {}
+        target = target[step]
+    if value is None:
+        target.pop(path[-1], None)
+    else:
+        target[path[-1]] = value
+
+
+def _compile(path: str, code: str) -> Evaluate:
+    text = code.strip().removesuffix(";")
+    keyword, _, expression = text.partition(" ")
+    if keyword != "return":
+        raise ConfigError(f"custom_fields_by_lua.{path}", "only 'return <expression>' is supported")
+    try:
+        return compile_expression(expression)
+    except ExpressionError as error:
+        raise ConfigError(f"custom_fields_by_lua.{path}", str(error)) from None
+
+
+def _log_scope(ctx: Context) -> dict[str, Any]:
+    request: dict[str, Callable[..., Any]] = {
+        "get_header": lambda name="": ctx.headers.get(str(name)),
+        "get_method": lambda: ctx.method,
+        "get_path": lambda: ctx.path,
+        "get_host": lambda: ctx.host,
+        "get_scheme": lambda: ctx.scheme,
+        "get_query_arg": lambda name="": next(iter(ctx.query_args().get(str(name), [])), None),
+    }
+    response: dict[str, Callable[..., Any]] = {
+        "get_status": lambda: ctx.response.status,
+        "get_header": lambda name="": ctx.response.headers.get(str(name)),
+    }
+    client: dict[str, Callable[..., Any]] = {
+        "get_ip": lambda: ctx.peer_ip,
+        "get_forwarded_ip": lambda: ctx.client_ip,
+    }
+    return {
+        **FUNCTIONS,
+        "kong": {
+            "request": request,
+            "response": response,
+            "client": client,
+            "ctx": {"shared": ctx.shared},
+        },
+    }
