@@ -39,11 +39,12 @@ MAX_PIPELINED = 8
 class AdminServer:
     """Serves one API on some sockets."""
 
-    def __init__(self, answer: Answerer, server_name: str) -> None:
-        self._answer = answer
-        self._server_name = server_name
+    def __init__(self, answer: Answerer, server_name: str, *, idle_timeout_s: float = IDLE_TIMEOUT_S) -> None:
+        self.answer = answer
+        self.server_name = server_name
+        self.idle_timeout_s = idle_timeout_s
+        self.connections: set[_Connection] = set()
         self._servers: list[asyncio.Server] = []
-        self._connections: set[_Connection] = set()
 
     async def start(self, sockets: Sequence[socket.socket], backlog: int) -> None:
         """Accept on these sockets, which are bound."""
@@ -55,19 +56,17 @@ class AdminServer:
         """Stop accepting and close every connection."""
         for server in self._servers:
             server.close()
-        for connection in list(self._connections):
+        for connection in list(self.connections):
             connection.abort()
 
     def _connection(self) -> _Connection:
-        return _Connection(self._answer, self._server_name, self._connections)
+        return _Connection(self)
 
 
 class _Connection(asyncio.Protocol):
-    def __init__(self, answer: Answerer, server_name: str, all_connections: set[_Connection]) -> None:
+    def __init__(self, server: AdminServer) -> None:
         # Of the connection.
-        self._answer = answer
-        self._server_name = server_name
-        self._all = all_connections
+        self._server = server
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._parser: Any = httptools.HttpRequestParser(self)
@@ -85,7 +84,7 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance.
-        self._all.add(self)
+        self._server.connections.add(self)
         self._wait_idle()
 
     def data_received(self, data: bytes) -> None:
@@ -103,7 +102,7 @@ class _Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
         self._parser = None  # Parser and connection refer to each other.
-        self._all.discard(self)
+        self._server.connections.discard(self)
         if self._idle is not None:
             self._idle.cancel()
         if self._task is not None:
@@ -179,7 +178,7 @@ class _Connection(asyncio.Protocol):
 
     async def _answer_safely(self, request: AdminRequest) -> AdminAnswer:
         try:
-            return await self._answer(request)
+            return await self._server.answer(request)
         except Exception:  # noqa: BLE001  # One request's bug must not take the supervisor's API away.
             _log.exception("%s %s failed", request.method, request.path)
             return message_answer(500, "An unexpected error occurred")
@@ -200,7 +199,7 @@ class _Connection(asyncio.Protocol):
         origin = request.headers.get("origin", "*") if request is not None else "*"
         lines = [
             f"HTTP/1.1 {answer.status} {HTTPStatus(answer.status).phrase}",
-            f"Server: {self._server_name}",
+            f"Server: {self._server.server_name}",
             f"X-Kong-Admin-Latency: {took_s * 1000:.0f}",
             f"Access-Control-Allow-Origin: {origin}",
             "Access-Control-Allow-Credentials: true",
@@ -215,7 +214,7 @@ class _Connection(asyncio.Protocol):
         self._transport.write(head + (b"" if is_head or answer.body is None else answer.body))
 
     def _wait_idle(self) -> None:
-        self._idle = self._loop.call_later(IDLE_TIMEOUT_S, self.abort)
+        self._idle = self._loop.call_later(self._server.idle_timeout_s, self.abort)
 
     def abort(self) -> None:
         """Close the connection at once."""

@@ -36,7 +36,7 @@ def add_address_flag(parser: argparse.ArgumentParser) -> None:
 
 def ask(url: str | None, method: str, path: str) -> tuple[int, Any]:
     """Send a request to the Admin API; return status and decoded body."""
-    parts = urlsplit(url or _default_url())
+    parts = urlsplit(url or default_url())
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port or 80, timeout=_TIMEOUT_S)
     try:
         connection.request(method, parts.path.rstrip("/") + path)
@@ -48,7 +48,8 @@ def ask(url: str | None, method: str, path: str) -> tuple[int, Any]:
         connection.close()
 
 
-def _default_url() -> str:
+def default_url() -> str:
+    """Return the first address of the Admin API that the settings name."""
     values = read_settings({}, os.environ)
     listens: tuple[Listen, ...] = values.values.get("admin_listen", ())
     for listen in listens:

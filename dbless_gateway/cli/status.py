@@ -38,11 +38,8 @@ def _serves(status: dict[str, Any]) -> bool:
 
 
 def _text(status: dict[str, Any]) -> str:
-    configuration, load, server = (
-        status["configuration"],
-        status["configuration"]["last_load"],
-        status["server"],
-    )
+    configuration, server = status["configuration"], status["server"]
+    load = configuration["last_load"]
     lines = [
         f"node           {status['node']['id']} (pid {status['node']['pid']})",
         f"configuration  {configuration['hash']}, since {_clock(configuration['since'])}",

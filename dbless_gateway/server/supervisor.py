@@ -23,7 +23,7 @@ from dbless_gateway import __version__
 from dbless_gateway.admin.api import ADMIN_API, STATUS_API, Api
 from dbless_gateway.admin.server import AdminServer
 from dbless_gateway.config.problems import Problem
-from dbless_gateway.runtime.report import NO_HASH, NodeReport, ReloadReport
+from dbless_gateway.runtime.report import NO_HASH, NodeReport, ReloadReport, merge_counts
 from dbless_gateway.server import logs
 from dbless_gateway.server.control import LogLevel, ReopenLogs
 from dbless_gateway.server.listeners import Listener, ListenError, bind_all
@@ -272,7 +272,7 @@ class Supervisor:
             draining=self._draining or self._ending.is_set(),
             workers_wanted=self._settings.workers,
             workers=pool.reports() if pool is not None else (),
-            counts=pool.counts() if pool is not None else {},
+            counts=pool.counts() if pool is not None else merge_counts([], {}),
             last_load=self._last_load,
             shared_memory_bytes=self._shared.sizes() if self._shared is not None else {},
         )

@@ -1,0 +1,116 @@
+"""``reload`` and ``status`` against a real Admin API that answers with what a test says."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from dbless_gateway.admin.api import ADMIN_API, Api
+from dbless_gateway.admin.server import AdminServer
+from dbless_gateway.cli import node_address, reload, status
+from dbless_gateway.runtime.report import ReloadReport
+from tests.unit.admin.node_reports import FixedCommands, node
+
+REJECTED = ReloadReport("rejected", 2.0, "abc", None, 1.0, problems=("kong.yaml:1:1: error[x] no",))
+
+
+@contextmanager
+def admin_api(commands: FixedCommands) -> Iterator[str]:
+    """Serve the Admin API in a thread; yield its URL."""
+    sock = socket.create_server(("127.0.0.1", 0))
+    loop = asyncio.new_event_loop()
+    server = AdminServer(Api(ADMIN_API, commands).answer, "kong/x")
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    asyncio.run_coroutine_threadsafe(server.start([sock], 16), loop).result()
+    try:
+        yield f"http://127.0.0.1:{sock.getsockname()[1]}"
+    finally:
+        asyncio.run_coroutine_threadsafe(server.close(), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
+
+
+def test_a_reload_prints_its_receipt(capsys: pytest.CaptureFixture[str]) -> None:
+    with admin_api(FixedCommands()) as url:
+        assert reload.main(["--wait", "--admin", url]) == 0
+    assert capsys.readouterr().out == "reloaded: def (4 routes; 20 ms)\n"
+
+
+def test_a_rejected_reload_prints_the_problems_and_exits_with_1(capsys: pytest.CaptureFixture[str]) -> None:
+    with admin_api(FixedCommands(receipt=REJECTED)) as url:
+        assert reload.main(["--admin", url]) == 1
+    assert capsys.readouterr().err == "kong.yaml:1:1: error[x] no\nrejected: abc goes on serving\n"
+
+
+def test_status_prints_what_is_served(capsys: pytest.CaptureFixture[str]) -> None:
+    with admin_api(FixedCommands()) as url:
+        assert status.main(["--admin", url]) == 0
+    out = capsys.readouterr().out
+    assert "configuration  abc, since " in out
+    assert "worker 0       serving, pid 11, since " in out
+
+
+def test_status_tells_why_the_last_reload_was_rejected(capsys: pytest.CaptureFixture[str]) -> None:
+    with admin_api(node(last_load=REJECTED)) as url:
+        assert status.main(["--admin", url]) == 0
+    assert "               kong.yaml:1:1: error[x] no" in capsys.readouterr().out
+
+
+def test_status_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    with admin_api(FixedCommands()) as url:
+        assert status.main(["--admin", url, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["configuration_hash"] == "abc"
+
+
+@pytest.mark.parametrize("changes", [{"draining": True}, {"workers": ()}])
+def test_status_exits_with_1_when_nothing_is_served(
+    changes: dict[str, object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with admin_api(node(**changes)) as url:
+        assert status.main(["--admin", url]) == 1
+
+
+@pytest.mark.parametrize("command", [reload, status])
+def test_no_gateway_exits_with_4(
+    command: object, unused_port: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main = command.main  # type: ignore[attr-defined]
+    assert main(["--admin", f"http://127.0.0.1:{unused_port}"]) == 4
+    assert "no gateway answers at" in capsys.readouterr().err
+
+
+@pytest.fixture
+def unused_port() -> Iterator[int]:
+    with socket.socket() as sock:  # Bound, but it does not listen.
+        sock.bind(("127.0.0.1", 0))
+        yield sock.getsockname()[1]
+
+
+@pytest.mark.parametrize(
+    ("listen", "url"),
+    [
+        ("127.0.0.1:9001", "http://127.0.0.1:9001"),
+        ("0.0.0.0:8444 ssl, 0.0.0.0:8001", "http://127.0.0.1:8001"),
+        ("[::]:8001", "http://[::1]:8001"),
+    ],
+)
+def test_the_address_comes_from_the_settings(listen: str, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KONG_ADMIN_LISTEN", listen)
+    assert node_address.default_url() == url
+
+
+def test_without_an_admin_api_it_must_be_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("KONG_ADMIN_LISTEN", "off")
+    assert status.main([]) == 4
+    assert "name it with --admin" in capsys.readouterr().err
