@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -17,9 +18,16 @@ from tests.support.wire import TIMEOUT_S, Wire
 BODY_BYTES = int(os.environ.get("DBLESS_TEST_BODY_MB", "256")) * 1024 * 1024
 BLOCK = os.urandom(1024 * 1024)
 MEMORY_GROWTH_LIMIT_BYTES = 24 * 1024 * 1024
-# What may be under way between a fast sender and a reader that does not read: the sockets' buffers on both
-# sides (Linux grows them to some megabytes each on loopback) and the gateway's own.
-IN_FLIGHT_LIMIT_BYTES = 32 * 1024 * 1024
+
+
+def largest_socket_buffer(kind: str) -> int:
+    """Return up to how many bytes the kernel lets a socket's buffer grow by itself."""
+    return int(Path(f"/proc/sys/net/ipv4/tcp_{kind}").read_text().split()[2])
+
+
+# What may be under way between a fast sender and a reader that does not read: the buffers of two pairs of
+# sockets, and the gateway's own.
+IN_FLIGHT_LIMIT_BYTES = 2 * (largest_socket_buffer("rmem") + largest_socket_buffer("wmem")) + 8 * 1024 * 1024
 # A sender that could not place one byte for so long is taken to be held up.
 STUCK_AFTER_S = 0.7
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from tests.support.client import request_bytes
 from tests.support.gateway import Gateway
 from tests.support.origin import Origin, OriginConnection
+from tests.support.wire import TIMEOUT_S
 
 
 def echo(connection: OriginConnection) -> None:
@@ -223,23 +226,23 @@ class TestChunked:
 
     def test_answer_arrives_piece_by_piece(self, gateway: Gateway, origin: Origin) -> None:
         """An event stream: the client sees each piece before the target sends the next."""
+        arrived = threading.Semaphore(0)
 
         def script(connection: OriginConnection) -> None:
             connection.receive()
             connection.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
             for number in range(3):
                 connection.send(b"2\r\nn%d\r\n" % number)
-                origin.next_request()  # Noted by the test's thread when the piece has arrived.
+                assert arrived.acquire(timeout=TIMEOUT_S)
             connection.send(b"0\r\n\r\n")
 
         origin.script = script
         with gateway.connect() as client:
             client.send(request_bytes(target="/streamed"))
-            request = origin.next_request()
             client.read_head()
             for number in range(3):
                 client.read_until(b"n%d\r\n" % number)
-                origin.note(request)
+                arrived.release()
             assert client.read_until(b"0\r\n\r\n") == b"0\r\n\r\n"
 
 

@@ -51,10 +51,6 @@ SMUGGLED = b"GET /o/smuggled HTTP/1.1\r\nHost: gateway.test\r\n\r\n"
         b"GET /o http/1.1\r\n" + HOST + b"\r\n",
         b"G\x01T /o HTTP/1.1\r\n" + HOST + b"\r\n",
         b"GET /o\x00 HTTP/1.1\r\n" + HOST + b"\r\n",
-        b"GET o HTTP/1.1\r\n" + HOST + b"\r\n",
-        b"GET /%zz HTTP/1.1\r\n" + HOST + b"\r\n",
-        b"GET /o/../../etc HTTP/1.1\r\n" + HOST + b"\r\n",
-        b"GET /o/%00 HTTP/1.1\r\n" + HOST + b"\r\n",
         b"CONNECT gateway.test:80 HTTP/1.1\r\n" + HOST + b"\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 32,
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
@@ -67,10 +63,37 @@ def test_ambiguous_head_is_refused(gateway: Gateway, origin: Origin, request_hea
         response = client.read_response("GET")
         rest = client.read_to_end()
 
-    assert response.status in (400, 505), response.raw
+    assert response.status in (400, 501, 505), response.raw
     assert response.get("Connection") == "close"
     assert rest == b"", "nothing after the refusal"
     assert origin.requests == []
+
+
+@pytest.mark.parametrize("target", ["o", "/%zz", "/o/../../etc", "/o/%2e%2e/%2e%2e/etc", "/o/%00", "/o%0"])
+def test_bad_target_is_refused(gateway: Gateway, origin: Origin, target: str) -> None:
+    assert gateway.fetch(target).status == 400
+    assert origin.requests == []
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [
+        b"POST /o HTTP/1.1\r\nContent-Length: 5\r\n\r\n",
+        b"GET /o HTTP/1.1\r\nConnection: close\r\n\r\n",
+        b"POST /o HTTP/1.1\r\n" + HOST + b"Expect: miracles\r\nContent-Length: 5\r\n\r\n",
+        b"POST /o HTTP/1.1\r\n" + HOST + b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"GET /o HTTP/1.1\r\n" + HOST + b"Proxy-Connection: close\r\n\r\n",
+    ],
+)
+def test_no_trace_is_left_for_the_next_client(gateway: Gateway, origin: Origin, refused: bytes) -> None:
+    """The worker's parser may have expected a body, or an end: of that client, and of nobody else."""
+    with gateway.connect() as client:
+        client.send(refused)
+        client.read_response()
+    assert gateway.fetch("/o").status == 200
+    with gateway.connect() as client:
+        client.send(b"GET /o HTTP/1.1\r\n" + HOST + b"no colon\r\n\r\n")
+        assert client.read_response().status == 400
 
 
 @pytest.mark.parametrize(
