@@ -73,6 +73,8 @@ class Document:
         self.aliases: dict[int, Any] = {}
         # Nodes whose text was, or contains, a value from the environment: never quoted in a message.
         self.substituted: set[int] = set()
+        # Nodes whose variable is missing: reported once, and not again for what their text looks like.
+        self.unresolved: set[int] = set()
         self.surprising: list[tuple[int, str, object]] = []
 
     def add(self, start: int, end: int) -> int:
@@ -122,12 +124,18 @@ class Document:
 
     def is_substituted(self, container: object, path: tuple[str | int, ...]) -> bool:
         """Tell whether the scalar at ``path`` came from the environment."""
-        if not self.substituted:
-            return False
+        return bool(self.substituted) and self._node(container, path) in self.substituted
+
+    def is_unresolved(self, container: object, path: tuple[str | int, ...]) -> bool:
+        """Tell whether the scalar at ``path`` should have come from the environment, and did not."""
+        return bool(self.unresolved) and self._node(container, path) in self.unresolved
+
+    def _node(self, container: object, path: tuple[str | int, ...]) -> int | None:
+        """Return the node of the value at ``path``, or None when there is none."""
         for step in path[:-1]:
             container = _step(container, step)
         found = self._child(container, path[-1]) if path else None
-        return found is not None and found[1] in self.substituted
+        return found[1] if found is not None else None
 
     def _child(self, container: object, step: str | int) -> tuple[int, int] | None:
         """Return the nodes of the key and the value of one child; for a sequence both are the element."""

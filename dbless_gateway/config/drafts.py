@@ -97,6 +97,8 @@ class Report:
         if CODES[finding.code].severity == "error":
             draft.broken = True
         path = _as_written(draft, finding.path)
+        if draft.document.is_unresolved(draft.source, path):
+            return
         span = draft.document.locate(draft.source, path, key=finding.on_key)
         label = draft.label()
         message = finding.message

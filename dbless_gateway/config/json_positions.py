@@ -136,6 +136,7 @@ class _Reader:
         except Fatal as failure:
             place = (self.document.starts[node], self.document.ends[node])
             self.faults.append(Fault(failure.fault.code, *place, failure.fault.message))
+            self.document.unresolved.add(node)
             return text
         if value is not text:
             self.document.substituted.add(node)

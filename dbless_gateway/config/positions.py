@@ -54,8 +54,7 @@ def read_yaml(text: str, file: str, substitute: Substitute | None = None) -> tup
     try:
         builder.read(CParser(text))
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = _pack(mark) if mark is not None else 0
+        place = _place_of_error(error, text)
         raise Fatal(Fault("yaml/syntax", place, place + 1, _wording(error))) from None
     except yaml.reader.ReaderError as error:
         place = _place_of_offset(text, error.position)
@@ -67,6 +66,17 @@ def read_yaml(text: str, file: str, substitute: Substitute | None = None) -> tup
 def _wording(error: yaml.MarkedYAMLError) -> str:
     parts = [part for part in (error.context, error.problem) if part]
     return ", ".join(parts) or "not valid YAML"
+
+
+def _place_of_error(error: yaml.MarkedYAMLError, text: str) -> int:
+    """Return the place that a person should look at first."""
+    mark = error.problem_mark or error.context_mark
+    if error.context == "while scanning a simple key" and error.context_mark is not None:
+        # The parser notices a missing colon only on the next line.
+        mark = error.context_mark
+    if mark is None or mark.line > text.count("\n"):
+        return _place_of_offset(text, len(text))
+    return _pack(mark)
 
 
 def _place_of_offset(text: str, offset: int) -> int:
@@ -169,6 +179,7 @@ class _Builder:
             value = self.substitute(text, plain)
         except Fatal as failure:
             self._fault(failure.fault.code, failure.fault.message, node)
+            self.document.unresolved.add(node)
             return text
         if value is not text:
             self.document.substituted.add(node)

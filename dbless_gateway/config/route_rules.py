@@ -36,8 +36,8 @@ def check_route(
 ) -> list[Finding]:
     """Return what is wrong between the fields of a route.
 
-    ``route`` has its defaults filled in, ``given`` is what the file says, and the fields in ``wrong`` are reported
-    already: they are missing in ``route`` but not in the file.
+    ``route`` has its defaults filled in, ``given`` is what the file says, and the fields in ``wrong`` are
+    reported already: they are missing in ``route`` but not in the file.
     """
     findings = _check_protocols(route)
     if findings:

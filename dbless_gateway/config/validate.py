@@ -8,7 +8,8 @@ a value that is not known yet, ``{}`` and ``[]`` are the same to Kong, and one f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Iterator
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from jsonschema import Draft202012Validator, ValidationError
 
 VAULT_PREFIX = "{vault://"
+
+_AT_END = re.compile(r"(?<!\\)\$(?=$|\))")
 
 
 class Validator:
@@ -92,9 +95,23 @@ def _verdict_of(check: Callable[[str], str | None]) -> Callable[[Any], bool]:
 
 
 def _slow_validator(schema: Schema) -> Draft202012Validator:
-    from jsonschema import Draft202012Validator, FormatChecker
+    from jsonschema import Draft202012Validator, FormatChecker, validators
 
     checker = FormatChecker(formats=())
     for name, check in FORMATS.items():
         checker.checks(name)(_verdict_of(check))
-    return Draft202012Validator(schema, format_checker=checker)
+    strict = validators.extend(  # type: ignore[no-untyped-call]
+        Draft202012Validator, {"pattern": _match_pattern}
+    )
+    validator: Draft202012Validator = strict(schema, format_checker=checker)
+    return validator
+
+
+def _match_pattern(
+    validator: object, pattern: str, value: object, schema: object
+) -> Iterator[ValidationError]:
+    """Apply ``pattern`` as JSON Schema means it: ``$`` is the very end, not before a last line break."""
+    from jsonschema import ValidationError
+
+    if isinstance(value, str) and not re.search(_AT_END.sub(r"\\Z", pattern), value):
+        yield ValidationError(f"{value!r} does not match {pattern!r}")

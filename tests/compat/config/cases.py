@@ -1,7 +1,7 @@
 """How a case of the configuration tables is written and judged.
 
-The text of a rejected case contains one ``§``, directly before the place that the problem must point at. The first
-line ``_format_version: "3.0"`` is put before every text that does not name a version itself.
+The text of a rejected case contains one ``§``, directly before the place that the problem must point at. The
+first line ``_format_version: "3.0"`` is put before every text that does not name a version itself.
 """
 
 from __future__ import annotations

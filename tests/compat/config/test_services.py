@@ -1,4 +1,7 @@
-"""Services and routes: what Kong's entity schemas accept and refuse (Kong docs, entities service and route)."""
+"""Services and routes: what Kong's entity schemas accept and refuse."""
+
+# One case is one row, however long.
+# ruff: noqa: E501
 
 from __future__ import annotations
 
@@ -34,7 +37,9 @@ SERVICES = [
     Rejected("schema/format", "the only accepted ascii", "services:\n- name: §a/b\n  host: h\n"),
     Rejected("schema/format", "expected a valid UUID", _service("id: §abc")),
     Rejected("schema/type", "expected a string", _service("id: §12")),
-    Rejected("schema/enum", "expected one of: grpc, grpcs, http, https, tcp, tls", _service("protocol: §htp")),
+    Rejected(
+        "schema/enum", "expected one of: grpc, grpcs, http, https, tcp, tls", _service("protocol: §htp")
+    ),
     Rejected("schema/type", "expected a string", _service("protocol: §1")),
     Rejected("schema/required", "required field missing", _service("protocol: §null")),
     Rejected("schema/range", "value should be between 0 and 65535", _service("port: §65536")),
@@ -53,14 +58,20 @@ SERVICES = [
     Rejected("schema/range", "value should be between 0 and 32767", _service("retries: §-1")),
     Rejected("schema/type", "expected an integer", _service("retries: §x")),
     Rejected("schema/range", "value should be between 1 and 2147483646", _service("connect_timeout: §0")),
-    Rejected("schema/range", "value should be between 1 and 2147483646", _service("read_timeout: §2147483647")),
+    Rejected(
+        "schema/range", "value should be between 1 and 2147483646", _service("read_timeout: §2147483647")
+    ),
     Rejected("schema/range", "value should be between 1 and 2147483646", _service("write_timeout: §-5")),
     Rejected("schema/type", "expected an integer", _service("write_timeout: §10s")),
     Rejected("schema/type", "expected a boolean", _service("enabled: §1")),
     Rejected("schema/type", "expected a boolean", _service("enabled: §'true'")),
     Rejected("schema/required", "required field missing", _service("enabled: §null")),
     Rejected("schema/type", "expected a boolean", _service("protocol: https\n  tls_verify: §5")),
-    Rejected("schema/range", "value should be between 0 and 64", _service("protocol: https\n  tls_verify_depth: §65")),
+    Rejected(
+        "schema/range",
+        "value should be between 0 and 64",
+        _service("protocol: https\n  tls_verify_depth: §65"),
+    ),
     Rejected("schema/type", "expected an array", _service("protocol: https\n  ca_certificates: §x")),
     Rejected("schema/format", "expected a valid UUID", _service("protocol: https\n  ca_certificates: [§x]")),
     Rejected("rule/conditional", "value must be null", _service("tls_verify: §true")),
@@ -89,9 +100,19 @@ SERVICES = [
     Rejected("schema/type", "expected an array", "services: §{a: b}\n"),
     Rejected("schema/type", "expected an array", _service("routes: §x")),
     Rejected("schema/type", "expected a record", _service("routes: [§x]")),
-    Rejected("reference/missing", "invalid reference 'client_certificate: c'", _service("protocol: https\n  client_certificate: §c")),
-    Rejected("rule/conditional", "value must be null", "services:\n- name: s\n  host: h\n  ca_certificates: §[]\n"),
-    Rejected("unique/value", "'services' entity with name set to 's' already declared", _service("") + "- name: §s\n  host: x\n"),
+    Rejected(
+        "reference/missing",
+        "invalid reference 'client_certificate: c'",
+        _service("protocol: https\n  client_certificate: §c"),
+    ),
+    Rejected(
+        "rule/conditional", "value must be null", "services:\n- name: s\n  host: h\n  ca_certificates: §[]\n"
+    ),
+    Rejected(
+        "unique/value",
+        "'services' entity with name set to 's' already declared",
+        _service("") + "- name: §s\n  host: x\n",
+    ),
     Rejected(
         "unique/id",
         "with primary key set to '7a267194-6123-5ee0-a1c9-4c1559eb0d95' already declared",

@@ -1,5 +1,8 @@
 """Upstreams, targets and health checks: what Kong's entity schemas accept and refuse."""
 
+# One case is one row, however long.
+# ruff: noqa: E501
+
 from __future__ import annotations
 
 import pytest
@@ -144,7 +147,9 @@ def test_targets_are_written_out(given: str, normal: str) -> None:
 
 
 def test_health_checks_are_complete() -> None:
-    (upstream,) = accept("upstreams: [{name: a, healthchecks: {active: {unhealthy: {timeouts: 3}}}}]").upstreams
+    (upstream,) = accept(
+        "upstreams: [{name: a, healthchecks: {active: {unhealthy: {timeouts: 3}}}}]"
+    ).upstreams
     checks = upstream.healthchecks
     assert checks.active.unhealthy.timeouts == 3
     assert checks.active.healthy.http_statuses == (200, 302)
