@@ -13,18 +13,13 @@ from __future__ import annotations
 
 import asyncio
 import pickle
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, fields
-from struct import Struct
 from typing import Any, cast
 
 from dbless_gateway.config.problems import Problem
 from dbless_gateway.proxy.options import ProxyOptions
-
-_HEAD = Struct("!IB")
-
-# A slice is about 100 kB; the longest message is a list of problems. More than this is a broken stream.
-MAX_FRAME_BYTES = 64 * 1024 * 1024
+from dbless_gateway.server.frames import BrokenStream, FrameReader, frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,10 +159,6 @@ _KINDS = {message: kind for kind, message in enumerate(MESSAGES)}
 _FIELDS = {message: tuple(field.name for field in fields(message)) for message in MESSAGES}
 
 
-class BrokenStream(Exception):
-    """The other end sent what no version of us sends; the connection is useless."""
-
-
 def encode(message: Message) -> bytes:
     """Return the frame of a message."""
     kind = type(message)
@@ -187,40 +178,6 @@ def decode(kind: int, body: bytes) -> Message:
     if message is Slice:
         return Slice(body)
     return message(*pickle.loads(body))
-
-
-def frame(kind: int, body: bytes) -> bytes:
-    """Return one frame."""
-    return _HEAD.pack(len(body), kind) + body
-
-
-class FrameReader:
-    """Cuts a stream of bytes into frames."""
-
-    __slots__ = ("_buffer",)
-
-    def __init__(self) -> None:
-        self._buffer = bytearray()
-
-    def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
-        """Take bytes in any cut; yield (kind, body) of each frame that is complete."""
-        buffer = self._buffer
-        buffer += data
-        start = 0
-        try:
-            while len(buffer) - start >= _HEAD.size:
-                length, kind = _HEAD.unpack_from(buffer, start)
-                if length > MAX_FRAME_BYTES:
-                    raise BrokenStream(f"a frame of {length} bytes")
-                end = start + _HEAD.size + length
-                if len(buffer) < end:
-                    return
-                body = bytes(memoryview(buffer)[start + _HEAD.size : end])
-                start = end
-                yield kind, body
-        finally:
-            # One move for all frames of a feed, however many there were.
-            del buffer[:start]
 
 
 class Channel(asyncio.Protocol):

@@ -19,8 +19,8 @@ from dbless_gateway.config.load import LoadOptions, load
 from dbless_gateway.config.problems import Problem
 from dbless_gateway.config.slices import to_slices
 from dbless_gateway.config.source import Source
-from dbless_gateway.server.control import frame
-from dbless_gateway.server.loading import OUTCOME, SLICE, Loaded, LoadRequest
+from dbless_gateway.server.frames import frame
+from dbless_gateway.server.load_messages import OUTCOME, SLICE, Loaded, LoadRequest
 from dbless_gateway.snapshot.compile import CompileOptions, compile_snapshot
 from dbless_gateway.snapshot.dry_run import DryRunHost
 

@@ -14,38 +14,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from dbless_gateway.config.problems import Problem
-from dbless_gateway.proxy.options import ProxyOptions
-from dbless_gateway.server.control import FrameReader
+from dbless_gateway.server.frames import FrameReader
+from dbless_gateway.server.load_messages import SLICE, Loaded, LoadRequest
 from dbless_gateway.server.spawning import child_command, child_environment
 
 LOADER_MODULE = "dbless_gateway.server.loader"
-
-# Kinds of frames in the loader's output.
-OUTCOME, SLICE = 0, 1
 
 # Loading 100,000 routes takes about half a minute; a loader that takes longer hangs (say, on a dead network
 # mount).
 LOAD_TIMEOUT_S = 120.0
 
 _READ_BYTES = 256 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class LoadRequest:
-    """What to load; it goes to the loader's standard input."""
-
-    files: tuple[str, ...]
-    inline: str | None
-    options: ProxyOptions
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """The loader's outcome. With problems of severity ``error`` there is no configuration."""
-
-    hash: str
-    counts: Mapping[str, int]  # entities by collection
-    problems: tuple[Problem, ...]
 
 
 @dataclass(frozen=True, slots=True)

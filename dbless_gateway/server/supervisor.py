@@ -27,7 +27,8 @@ from dbless_gateway.runtime.report import NO_HASH, NodeReport, ReloadReport, mer
 from dbless_gateway.server import logs
 from dbless_gateway.server.control import LogLevel, ReopenLogs
 from dbless_gateway.server.listeners import Listener, ListenError, bind_all
-from dbless_gateway.server.loading import Configuration, LoaderFailed, LoadRequest, load
+from dbless_gateway.server.load_messages import LoadRequest
+from dbless_gateway.server.loading import Configuration, LoaderFailed, load
 from dbless_gateway.server.options import ServerSettings
 from dbless_gateway.server.shared import SharedState
 from dbless_gateway.server.slots import plan_slots

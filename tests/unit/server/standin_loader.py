@@ -12,8 +12,8 @@ import time
 from pathlib import Path
 
 from dbless_gateway.config.problems import Problem
-from dbless_gateway.server.control import frame
-from dbless_gateway.server.loading import OUTCOME, SLICE, Loaded, LoadRequest
+from dbless_gateway.server.frames import frame
+from dbless_gateway.server.load_messages import OUTCOME, SLICE, Loaded, LoadRequest
 
 
 def a_problem(message: str, severity: str = "error") -> Problem:

@@ -13,18 +13,15 @@ from hypothesis import strategies as st
 
 from dbless_gateway.proxy.options import ProxyOptions
 from dbless_gateway.server.control import (
-    MAX_FRAME_BYTES,
     MESSAGES,
     Abort,
     Activate,
     Activated,
     Boot,
     Broadcast,
-    BrokenStream,
     Channel,
     Drain,
     Failed,
-    FrameReader,
     InheritedListener,
     LogLevel,
     Message,
@@ -37,8 +34,8 @@ from dbless_gateway.server.control import (
     Stop,
     decode,
     encode,
-    frame,
 )
+from dbless_gateway.server.frames import MAX_FRAME_BYTES, BrokenStream, FrameReader, frame
 from tests.unit.server.standin_loader import a_problem
 
 EXAMPLES: tuple[Message, ...] = (

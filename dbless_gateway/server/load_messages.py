@@ -1,0 +1,30 @@
+"""What the supervisor and a loader process say to each other: one request, one outcome, then the slices."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from dbless_gateway.config.problems import Problem
+from dbless_gateway.proxy.options import ProxyOptions
+
+# Kinds of frames in the loader's output.
+OUTCOME, SLICE = 0, 1
+
+
+@dataclass(frozen=True, slots=True)
+class LoadRequest:
+    """What to load; it goes to the loader's standard input."""
+
+    files: tuple[str, ...]
+    inline: str | None
+    options: ProxyOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The loader's outcome. With problems of severity ``error`` there is no configuration."""
+
+    hash: str
+    counts: Mapping[str, int]  # entities by collection
+    problems: tuple[Problem, ...]
