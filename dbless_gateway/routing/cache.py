@@ -8,13 +8,15 @@ that do.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Generator, Hashable
 from typing import Generic, TypeVar
 
 V = TypeVar("V")
 
 # Kong keeps 5,000 decisions; two generations of this size hold between 4,096 and 8,192.
 GENERATION = 4096
+# Forgetting so many takes about 0.2 ms.
+_DISPOSE_SLICE = 256
 
 
 class Decisions(Generic[V]):
@@ -43,3 +45,11 @@ class Decisions(Generic[V]):
             self._old = self.young
             self.young = {}
         self.young[key] = value
+
+    def dispose_steps(self) -> Generator[None, None, None]:
+        """Forget everything, in slices."""
+        for generation in (self.young, self._old):
+            while generation:
+                for _ in range(min(_DISPOSE_SLICE, len(generation))):
+                    generation.popitem()
+                yield

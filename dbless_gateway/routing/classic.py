@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from ipaddress import ip_network
 
 from dbless_gateway.config.entities import AddressMatch, Route, Service
+from dbless_gateway.routing.anatomy import Anatomy
 from dbless_gateway.routing.conditions import (
     AddressRule,
     Condition,
@@ -21,7 +22,7 @@ from dbless_gateway.routing.conditions import (
 )
 from dbless_gateway.routing.hosts import parse_sni
 from dbless_gateway.routing.problems import RouteProblem
-from dbless_gateway.routing.regexes import Regex, RegexError, compile_regex, whole_segments
+from dbless_gateway.routing.regexes import Regex, RegexError, compile_regex
 from dbless_gateway.routing.rules import Selector, SelectorKind
 
 HTTP_PROTOCOLS = frozenset(("http", "https", "grpc", "grpcs"))
@@ -113,8 +114,6 @@ def selectors_of(conditions: Iterable[Condition]) -> tuple[Selector, ...]:
     return tuple(found)
 
 
-def segment_selectors(pattern: str) -> tuple[Selector, ...]:
-    """Return a selector for each path segment that the pattern spells out."""
-    return tuple(
-        Selector(SelectorKind.SEGMENT, b"", frozenset((segment,))) for segment in whole_segments(pattern)
-    )
+def segment_selectors(parts: Anatomy) -> tuple[Selector, ...]:
+    """Return a selector for each path segment that a pattern spells out."""
+    return tuple(Selector(SelectorKind.SEGMENT, b"", frozenset((segment,))) for segment in parts.segments)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from uuid import UUID, uuid5
 
 from dbless_gateway.config.entities import Route
+from dbless_gateway.routing.anatomy import anatomy
 from dbless_gateway.routing.classic import (
     read_headers,
     read_others,
@@ -22,8 +23,7 @@ from dbless_gateway.routing.classic import (
 from dbless_gateway.routing.conditions import Condition, HostIn, PathFound, PathStarts
 from dbless_gateway.routing.hosts import ANY_HOST, HostPattern, parse_host
 from dbless_gateway.routing.problems import RouteProblem
-from dbless_gateway.routing.regexes import literal_prefix
-from dbless_gateway.routing.rules import Placement, RouterEntry, Rule, Selector, T
+from dbless_gateway.routing.rules import Placement, RouterEntry, Rule, T
 
 _GROUP_NAMESPACE = UUID("7f145bf9-0dce-4f91-98eb-debbce4b9f6b")
 _ID_BITS = 128
@@ -50,20 +50,18 @@ def rules_of(
         *more,
     ]
     if not route.paths:
-        yield _rule(entry, priority(route, None), UUID(route.id).int, 0, hosts, conditions, None, ())
+        yield _rule(entry, priority(route, None), UUID(route.id).int, 0, hosts, conditions, None)
         return
     ids = group_ids(route)
     for place, path in enumerate(route.paths):
         condition: PathFound | PathStarts = PathStarts(path.encode())
-        selectors: tuple[Selector, ...] = ()
         if path.startswith("~"):
             regex = read_regex(route, place, path, problems, text=True)
             if regex is None:
                 continue
             condition = PathFound(regex)
-            selectors = segment_selectors(path[1:])
         group_id = ids[group_of(path)]
-        yield _rule(entry, priority(route, path), group_id, place, hosts, conditions, condition, selectors)
+        yield _rule(entry, priority(route, path), group_id, place, hosts, conditions, condition)
 
 
 def _rule(
@@ -74,7 +72,6 @@ def _rule(
     hosts: tuple[HostPattern, ...],
     others: list[Condition],
     path: PathFound | PathStarts | None,
-    selectors: tuple[Selector, ...],
 ) -> tuple[Rule[T], Placement]:
     regex = path.regex if isinstance(path, PathFound) else None
     host_conditions = (HostIn(hosts),) if hosts else ()
@@ -86,14 +83,17 @@ def _rule(
         conditions=(*host_conditions, *((path,) if path else ()), *others),
         checks=(*ported, *others),
         path=path,
-        regex=regex,
+        search=path if regex is not None else None,
         service_path=service_path_of(entry.service),
         v1=False,
     )
     prefix = path.prefix if isinstance(path, PathStarts) else b""
+    selectors = selectors_of(others)
     if regex is not None:
-        prefix = literal_prefix(regex.pattern.decode()[1:])
-    return rule, Placement(hosts or (ANY_HOST,), (prefix,), selectors_of(others) + selectors, regex)
+        parts = anatomy(regex.pattern.decode()[1:])
+        prefix = parts.prefix
+        selectors += segment_selectors(parts)
+    return rule, Placement(hosts or (ANY_HOST,), (prefix,), selectors, regex)
 
 
 def key_of(rank: int, group_id: int, place: int) -> int:

@@ -78,10 +78,14 @@ class PathFound:
     kind: ClassVar[str] = "paths"
 
     def __call__(self, request: Request) -> bool:
-        return self.regex.search(request.path) is not None
+        found = self.regex.search(request.path)
+        request.finding = (self, found)
+        return found is not None
 
     def matched(self, request: Request) -> tuple[bytes | None, Regex | None]:
-        found = self.regex.search(request.path)
+        owner, found = request.finding
+        if owner is not self:
+            found = self.regex.search(request.path)
         return (found.group(0) if found else None), (self.regex if self.regex.group_count else None)
 
 

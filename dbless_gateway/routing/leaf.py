@@ -88,11 +88,12 @@ class Crowd(Generic[T]):
         rest: list[Rule[T]] = []
         regexes: list[tuple[Rule[T], Regex]] = []
         for number, (rule, placement) in enumerate(offered):
-            selector = _most_selective(placement.selectors, crowding)
-            if selector is not None:
+            selector, fullest = _most_selective(placement.selectors, crowding)
+            regex = placement.regex if _fits_set(placement.regex) else None
+            if selector is not None and (fullest <= CROWD or (regex is None and fullest < len(offered))):
                 self._put(rule, selector)
-            elif placement.regex is not None and placement.regex.program_size <= SET_PROGRAM_SIZE:
-                regexes.append((rule, placement.regex))
+            elif regex is not None:
+                regexes.append((rule, regex))
             else:
                 rest.append(rule)
             if number % _SLICE == 0:
@@ -196,14 +197,19 @@ def _count_steps(
 
 def _most_selective(
     selectors: tuple[Selector, ...], crowding: Counter[tuple[SelectorKind, bytes, bytes]]
-) -> Selector | None:
-    """Return the selector whose fullest bucket is the emptiest."""
-    if not selectors:
-        return None
-    return min(
-        selectors,
-        key=lambda selector: max(crowding[selector.kind, selector.name, value] for value in selector.values),
-    )
+) -> tuple[Selector | None, int]:
+    """Return the selector whose fullest bucket is the emptiest, and how many rules that bucket gets."""
+    best: Selector | None = None
+    emptiest = 0
+    for selector in selectors:
+        fullest = max(crowding[selector.kind, selector.name, value] for value in selector.values)
+        if best is None or fullest < emptiest:
+            best, emptiest = selector, fullest
+    return best, emptiest
+
+
+def _fits_set(regex: Regex | None) -> bool:
+    return regex is not None and regex.program_size <= SET_PROGRAM_SIZE
 
 
 def values_of(kind: SelectorKind, name: bytes, request: Request) -> set[bytes]:

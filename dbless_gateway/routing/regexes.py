@@ -1,10 +1,8 @@
-"""Regular expressions of routes: compiled by RE2, and taken apart as far as the index needs.
+"""Regular expressions of routes, compiled by RE2, and sets of them.
 
 RE2 matches in linear time, so no pattern and no request can stall the gateway. What it lacks (look-around,
-back-references) Kong's default router lacks too. ``literal_prefix`` and ``whole_segments`` find what every
-match of a pattern must contain; they may always answer less than the truth, never more.
-
-Nothing here knows of routes; a bad pattern is a value, ``RegexError``.
+back-references) Kong's default router lacks too. Nothing here knows of routes; a bad pattern is a value,
+``RegexError``.
 """
 
 from __future__ import annotations
@@ -15,16 +13,9 @@ from typing import Any
 
 import re2
 
-from dbless_gateway.routing.paths import normalize
-
 _NAMED_GROUP = re.compile(r"(\\.)|\(\?<(?=[A-Za-z_])", re.DOTALL)
 _LOOK_AROUND = re.compile(r"\(\?(?:[=!]|<[=!]|>)")
 _BACK_REFERENCE = re.compile(r"\\[1-9]|\\k[<{']|\(\?P=")
-_REPETITION = re.compile(r"\{[0-9]+(?:,[0-9]*)?\}")
-_CLASS_ESCAPES = frozenset(("\\d", "\\D", "\\w", "\\W", "\\s", "\\S", "\\b", "\\B", "\\A", "\\z"))
-_META = frozenset(rb".^$|?*+()[]{}\\")
-# A character that is no letter or digit means itself behind a backslash, in every dialect.
-_ESCAPED_LITERALS = frozenset(rb"""-/.~%_:;,!&=@'"#$()*+?[\]^{|}""")
 
 # 512 patterns take about 2 ms to compile, the longest step of a build; a look-up in a set costs about 1 us.
 SET_SIZE = 512
@@ -126,101 +117,3 @@ class RegexSet:
         """Return the numbers of the patterns that are found in the text."""
         found: list[int] | None = self._set.Match(text)
         return found or []
-
-
-def literal_prefix(pattern: str) -> bytes:
-    """Return bytes that every anchored match of the pattern begins with (possibly none)."""
-    if _has_bare_alternative(pattern):
-        return b""
-    runs = _literal_runs(pattern)
-    return runs[0] if runs else b""
-
-
-def whole_segments(pattern: str) -> list[bytes]:
-    """Return path segments that every match of the pattern must contain in full, in order."""
-    if _has_bare_alternative(pattern):
-        return []
-    found: list[bytes] = []
-    for run in _literal_runs(pattern):
-        found.extend(segment for segment in run.split(b"/")[1:-1] if segment)
-    return [segment for segment in found if normalize(b"/" + segment) == b"/" + segment]
-
-
-def _has_bare_alternative(pattern: str) -> bool:
-    """Tell whether a ``|`` may stand outside every group."""
-    depth = 0
-    for token, _ in _tokens(pattern):
-        depth += (token in ("(", "(?")) - (token == ")")
-        if token == "|" and depth <= 0:
-            return True
-    return False
-
-
-def _literal_runs(pattern: str) -> list[bytes]:
-    """Return the stretches of plain text outside all groups; the first is "" unless the pattern begins with
-    one.
-    """
-    runs: list[bytes] = []
-    run: list[bytes] = []
-    depth = 0
-    for token, literal in _tokens(pattern):
-        if depth == 0 and literal is not None:
-            run.append(literal)
-            continue
-        if token[:1] in ("?", "*", "+", "{") and run:
-            run.pop()  # The character before a quantifier may be absent, or stand there more than once.
-        runs.append(b"".join(run))
-        run = []
-        depth += (token == "(") - (token == ")")
-        if token == "(?" or (token[:1] == "\\" and token not in _CLASS_ESCAPES):
-            break  # Flags, \\Q and \\p change the meaning of what follows: be content with what is known.
-    runs.append(b"".join(run))
-    return runs
-
-
-def _tokens(pattern: str) -> list[tuple[str, bytes | None]]:
-    """Cut a pattern into (text, the bytes it stands for literally or None)."""
-    tokens: list[tuple[str, bytes | None]] = []
-    position = 0
-    while position < len(pattern):
-        token = _token_at(pattern, position)
-        position += len(token)
-        if token == "(" and pattern[position : position + 1] == "?":
-            named = pattern.startswith(("?P<", "?<", "?:"), position)
-            token = "(" if named else "(?"
-        tokens.append((token, _literal_of(token)))
-    return tokens
-
-
-def _token_at(pattern: str, position: int) -> str:
-    char = pattern[position]
-    if char == "\\":
-        return pattern[position : position + 2]
-    if char == "[":
-        return pattern[position : _class_end(pattern, position)]
-    if char == "{" and (count := _REPETITION.match(pattern, position)):
-        return count[0]
-    return char
-
-
-def _class_end(pattern: str, start: int) -> int:
-    position = start + 1
-    position += pattern[position : position + 1] == "^"
-    position += pattern[position : position + 1] == "]"
-    while position < len(pattern):
-        if pattern[position] == "\\":
-            position += 1
-        elif pattern[position] == "[" and pattern[position + 1 : position + 2] == ":":
-            position = max(position, pattern.find(":]", position + 2) + 1)
-        elif pattern[position] == "]":
-            return position + 1
-        position += 1
-    return len(pattern)
-
-
-def _literal_of(token: str) -> bytes | None:
-    if len(token) == 2 and token[0] == "\\":
-        return token[1].encode() if token[1].isascii() and ord(token[1]) in _ESCAPED_LITERALS else None
-    if len(token) != 1 or (token.isascii() and ord(token) in _META):
-        return None
-    return token.encode(errors="replace")

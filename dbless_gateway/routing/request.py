@@ -9,7 +9,7 @@ It knows nothing of routes.
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 
 class Connection(NamedTuple):
@@ -38,9 +38,23 @@ class HeaderLookup(Protocol):
 
 
 class Request:
-    """One request as conditions see it; host names are folded to lower case (RFC 9110, 4.2.3)."""
+    """One request as conditions see it; host names are folded to lower case (RFC 9110, 4.2.3).
 
-    __slots__ = ("conn", "headers", "host", "host_name", "host_port", "host_sent", "method", "path", "query")
+    ``finding`` is what the last expensive condition found, so that the winner need not look again.
+    """
+
+    __slots__ = (
+        "conn",
+        "finding",
+        "headers",
+        "host",
+        "host_name",
+        "host_port",
+        "host_sent",
+        "method",
+        "path",
+        "query",
+    )
 
     def __init__(
         self,
@@ -60,6 +74,7 @@ class Request:
         self.query = query
         self.host_name = self.host
         self.host_port: int | None = None
+        self.finding: tuple[object, Any] = (None, None)
 
     @property
     def port(self) -> int:

@@ -88,9 +88,8 @@ class Router(Generic[T]):
 
     def dispose_steps(self) -> Generator[None, None, None]:
         """Empty the router in slices of a few hundred microseconds, once nobody matches with it any more."""
-        self._decided = Decisions()
-        self._missed = Decisions()
-        yield
+        yield from self._decided.dispose_steps()
+        yield from self._missed.dispose_steps()
         yield from self._table.dispose_steps()
 
 

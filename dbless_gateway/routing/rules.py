@@ -33,7 +33,7 @@ class RouterEntry(Generic[T]):
 class Rule(Generic[T]):
     """``key`` is the rank as one number: of two rules that match, the greater one wins. Keys are unique.
 
-    ``checks`` leave the regex out, because a set may already have tried it.
+    ``checks`` leave a regex on the path (``search``) out, because a set may already have tried it.
     """
 
     key: int
@@ -41,7 +41,7 @@ class Rule(Generic[T]):
     conditions: tuple[Condition, ...]
     checks: tuple[Condition, ...]
     path: PathCondition | None
-    regex: Regex | None
+    search: PathCondition | None
     service_path: bytes
     v1: bool
 
@@ -50,7 +50,7 @@ class Rule(Generic[T]):
         for check in self.checks:
             if not check(request):
                 return False
-        return self.regex is None or self.regex.search(request.path) is not None
+        return self.search is None or self.search(request)
 
     def accepts_but_regex(self, request: Request) -> bool:
         """Tell the same when the regex is known to match."""

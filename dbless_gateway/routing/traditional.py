@@ -13,6 +13,7 @@ from enum import IntFlag
 from typing import ClassVar
 
 from dbless_gateway.config.entities import Route
+from dbless_gateway.routing.anatomy import anatomy
 from dbless_gateway.routing.classic import (
     read_headers,
     read_others,
@@ -24,7 +25,6 @@ from dbless_gateway.routing.classic import (
 from dbless_gateway.routing.conditions import Condition, PathFound, PathStarts
 from dbless_gateway.routing.hosts import ANY_HOST, HostKind, HostPattern, parse_host
 from dbless_gateway.routing.problems import RouteProblem
-from dbless_gateway.routing.regexes import literal_prefix
 from dbless_gateway.routing.request import Request
 from dbless_gateway.routing.rules import Placement, RouterEntry, Rule, T
 
@@ -164,15 +164,16 @@ def _rule(
         conditions=(*hosts, *((condition,) if condition else ()), *others),
         checks=(*(hosts if wildcards else ()), *others),
         path=condition,
-        regex=regex,
+        search=condition if regex is not None else None,
         service_path=service_path_of(entry.service),
         v1=route.path_handling == "v1",
     )
     prefix = condition.prefix if isinstance(condition, PathStarts) else b""
     selectors = selectors_of(others)
     if path is not None and regex is not None:
-        prefix = literal_prefix(path[1:])
-        selectors += segment_selectors(path[1:])
+        parts = anatomy(path[1:])
+        prefix = parts.prefix
+        selectors += segment_selectors(parts)
     return rule, Placement(places or (ANY_HOST,), (prefix,), selectors, regex)
 
 

@@ -43,7 +43,7 @@ class Trace:
         self.regex: Regex | None = None
 
 
-Test = Callable[[Request, Trace | None], bool]
+Test = Callable[[Request, Trace], bool]
 
 
 def compile_tree(node: Node) -> Test:
@@ -71,15 +71,21 @@ def flatten(node: Node, kind: type[Both | Either]) -> list[Node]:
 
 
 def _all_of(tests: tuple[Test, ...]) -> Test:
-    def test(request: Request, trace: Trace | None) -> bool:
-        return all(part(request, trace) for part in tests)
+    def test(request: Request, trace: Trace) -> bool:
+        for part in tests:  # noqa: SIM110 - a generator would cost half a microsecond more
+            if not part(request, trace):
+                return False
+        return True
 
     return test
 
 
 def _any_of(tests: tuple[Test, ...]) -> Test:
-    def test(request: Request, trace: Trace | None) -> bool:
-        return any(part(request, trace) for part in tests)
+    def test(request: Request, trace: Trace) -> bool:
+        for part in tests:  # noqa: SIM110 - a generator would cost half a microsecond more
+            if part(request, trace):
+                return True
+        return False
 
     return test
 
@@ -87,7 +93,7 @@ def _any_of(tests: tuple[Test, ...]) -> Test:
 def _int_test(predicate: Predicate) -> Test:
     read, compare, wanted = int_reader(predicate.field.name), _ORDERINGS[predicate.operator], predicate.value
 
-    def test(request: Request, trace: Trace | None) -> bool:
+    def test(request: Request, trace: Trace) -> bool:
         value = read(request)
         return value is not None and compare(value, wanted)
 
@@ -99,14 +105,14 @@ def _address_test(predicate: Predicate) -> Test:
     if isinstance(wanted, (IPv4Network, IPv6Network)):
         network, expected = wanted, predicate.operator == "in"
 
-        def in_test(request: Request, trace: Trace | None) -> bool:
+        def in_test(request: Request, trace: Trace) -> bool:
             value = read(request)
             return value is not None and (value in network) is expected
 
         return in_test
     compare = _ORDERINGS[predicate.operator]
 
-    def test(request: Request, trace: Trace | None) -> bool:
+    def test(request: Request, trace: Trace) -> bool:
         value = read(request)
         return value is not None and compare(value, wanted)
 
@@ -120,15 +126,15 @@ def _string_test(predicate: Predicate) -> Test:
     combine = any if "any" in predicate.field.functions else all
     traced = predicate.field.name == "http.path" and note is not None
 
-    def test(request: Request, trace: Trace | None) -> bool:
+    def test(request: Request, trace: Trace) -> bool:
         values = read(request)
         if not values:
             return False
         if lower:
             values = [value.lower() for value in values]
-        if not combine(map(fits, values)):
+        if not (fits(values[0]) if len(values) == 1 else combine(map(fits, values))):
             return False
-        if traced and trace is not None and note is not None:
+        if traced and note is not None:
             note(values[0], trace)
         return True
 

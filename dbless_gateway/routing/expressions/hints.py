@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from dbless_gateway.routing.anatomy import anatomy
 from dbless_gateway.routing.expressions.evaluate import flatten
 from dbless_gateway.routing.expressions.fields import header_of, query_of, segment_range
 from dbless_gateway.routing.expressions.tree import Both, Either, Node, Predicate
 from dbless_gateway.routing.hosts import ANY_HOST, HostKind, HostPattern
-from dbless_gateway.routing.regexes import Regex, compile_regex, literal_prefix
+from dbless_gateway.routing.regexes import Regex, compile_regex
 from dbless_gateway.routing.rules import Placement, Selector, SelectorKind
 
 # More places than this for one expression cost more than they save.
@@ -112,7 +113,7 @@ def _path_hint(operator: str, text: bytes, pattern: str) -> Hint:
     regex = compile_regex(pattern, anchored=False, text=True)
     if not isinstance(regex, Regex):
         return _NOTHING
-    prefix = literal_prefix(pattern[1:]) if pattern.startswith("^") else b""
+    prefix = anatomy(pattern[1:]).prefix if pattern.startswith("^") else b""
     return Hint(prefixes=frozenset((prefix,)), regex=regex)
 
 

@@ -41,12 +41,16 @@ class ExpressionHolds:
     kind: ClassVar[str] = "expression"
 
     def __call__(self, request: Request) -> bool:
-        return self.test(request, None)
+        trace = Trace()
+        request.finding = (self, trace)
+        return self.test(request, trace)
 
     def matched(self, request: Request) -> tuple[bytes | None, Regex | None]:
         """Return what the last path predicate that held has taken."""
-        trace = Trace()
-        self.test(request, trace)
+        owner, trace = request.finding
+        if owner is not self:
+            self(request)
+            _, trace = request.finding
         return trace.matched, trace.regex
 
 
@@ -77,7 +81,7 @@ def rules_of(entry: RouterEntry[T], problems: list[RouteProblem]) -> Iterator[tu
         conditions=conditions,
         checks=conditions,
         path=expression,
-        regex=None,
+        search=None,
         service_path=service_path_of(entry.service),
         v1=False,
     )
