@@ -57,7 +57,8 @@ class Setup:
 class Watch(Protocol):
     """A name that is kept resolved."""
 
-    answer: Answer | None  # None: the first resolution is still running
+    @property
+    def answer(self) -> Answer | None: ...  # None: the first resolution is still running
 
     def close(self) -> None: ...
 
