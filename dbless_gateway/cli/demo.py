@@ -1,8 +1,9 @@
 """dbless-gateway demo: the gateway on a configuration, together with two small targets to send requests to.
 
-The targets are plain HTTP servers on the loopback interface, in threads of this process, so that Ctrl-C ends
-everything at once. They answer JSON that tells which of them answered, and what it was asked. This module
-knows the addresses in ``kong.yaml.example`` and nothing about how a gateway starts: it calls the start command.
+The targets are plain HTTP servers on the loopback interface, in threads of this process, so that Ctrl-C
+ends everything at once. They answer JSON that tells which of them answered, and what it was asked. This
+module knows the addresses in ``kong.yaml.example`` and nothing about how a gateway starts: it calls the
+start command.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ import argparse
 import json
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from urllib.parse import urlsplit
 
 # The targets of kong.yaml.example.
@@ -24,19 +26,31 @@ EXAMPLE_FILE = "kong.yaml.example"
 CACHEABLE_TYPE = "application/json; charset=utf-8"
 CACHEABLE_PATH = "/cacheable"
 
+_WHAT_TO_TRY = f"""
+Try, in another terminal:
+
+  curl -i http://127.0.0.1:8000/mock/hello       # again: the answering "target" changes
+  curl -i http://127.0.0.1:8000/mock/cacheable   # again: X-Cache-Status goes from Miss to Hit
+  curl -i http://127.0.0.1:8000/mock/hello       # the sixth request in a minute: 429
+  curl -i http://127.0.0.1:8001/status           # what is served, and by which workers
+
+Then edit {EXAMPLE_FILE}, say to "enabled: true" for key-auth, and ask again.
+"""
+
 
 def main(argv: list[str]) -> int:
     """Run the demo until it is stopped; return the exit code of the gateway."""
     arguments, start_arguments = _parser().parse_known_args(argv)
     files = arguments.config or [EXAMPLE_FILE]
+    ports = arguments.target_port or TARGET_PORTS
     with ExitStack() as targets:
         try:
-            for port in arguments.target_port or TARGET_PORTS:
+            for port in ports:
                 targets.enter_context(serve_target(port))
         except OSError as error:
             print(f"dbless-gateway demo: 127.0.0.1:{port}: {error.strerror}", file=sys.stderr)
             return 1
-        print(_greeting(files[0]), flush=True)
+        print(_greeting(files[0], ports), flush=True)
         return _start([argument for file in files for argument in ("-c", file)] + start_arguments)
 
 
@@ -57,16 +71,11 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _greeting(file: str) -> str:
-    return f"""\
-Serving {file} on http://127.0.0.1:8000 (status: http://127.0.0.1:8001/status). Try, in another terminal:
-
-  curl -i http://127.0.0.1:8000/mock/hello       # again: the answering "target" changes
-  curl -i http://127.0.0.1:8000/mock/cacheable   # again: X-Cache-Status goes from Miss to Hit
-  curl -i http://127.0.0.1:8000/mock/hello       # the sixth request in a minute: 429
-
-Then edit {file} (say, "enabled: true" for key-auth) and ask again. Ctrl-C stops everything.
-"""
+def _greeting(file: str, ports: Sequence[int]) -> str:
+    """Say what runs; only of the example is it known what to try."""
+    targets = ", ".join(f"127.0.0.1:{port}" for port in ports)
+    said = f"Serving {file} with demo targets on {targets}. Ctrl-C stops everything.\n"
+    return said + (_WHAT_TO_TRY if Path(file).name == EXAMPLE_FILE else "")
 
 
 def _start(argv: list[str]) -> int:

@@ -114,7 +114,7 @@ def test_demo_command_serves_and_ends_with_ctrl_c(tmp_path: Path) -> None:
     with process.stdout:
         log = GatewayLog(process.stdout)
         try:
-            log.wait_for("curl -i http://127.0.0.1:8000/mock")
+            log.wait_for("with demo targets on")
             _wait_until_serving(log, proxy)
             told = json.loads(fetch(proxy, "/mock/hello").body)
             assert told["target"] in {f"127.0.0.1:{port}" for port in targets}

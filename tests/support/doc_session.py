@@ -67,7 +67,9 @@ class DocSession:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._ports = dict(zip(DOCUMENTED_PORTS, map(str, free_ports(len(DOCUMENTED_PORTS))), strict=True))
+        # In ascending order, as the documented ones are: what a page sorts comes out as the page shows it.
+        ports = sorted(free_ports(len(DOCUMENTED_PORTS)))
+        self._ports = dict(zip(DOCUMENTED_PORTS, map(str, ports), strict=True))
         self._gateway: subprocess.Popen[str] | None = None
         self._log: GatewayLog | None = None
         (folder / EXAMPLE.name).write_text(self._local(EXAMPLE.read_text()))
