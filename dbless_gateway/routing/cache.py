@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Generator, Hashable
 from typing import Generic, TypeVar
 
+from dbless_gateway.routing.slices import empty_steps
+
 V = TypeVar("V")
 
 # Kong keeps 5,000 decisions; two generations of this size hold between 4,096 and 8,192.
@@ -49,7 +51,4 @@ class Decisions(Generic[V]):
     def dispose_steps(self) -> Generator[None, None, None]:
         """Forget everything, in slices."""
         for generation in (self.young, self._old):
-            while generation:
-                for _ in range(min(_DISPOSE_SLICE, len(generation))):
-                    generation.popitem()
-                yield
+            yield from empty_steps(generation, slice_size=_DISPOSE_SLICE)

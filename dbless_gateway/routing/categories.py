@@ -23,6 +23,7 @@ from dbless_gateway.routing.index import Index, PathLevel
 from dbless_gateway.routing.prefixes import PrefixMap
 from dbless_gateway.routing.request import Request
 from dbless_gateway.routing.rules import Placement, Rule, T
+from dbless_gateway.routing.slices import empty_steps
 from dbless_gateway.routing.traditional import RANK_BITS, Kind, category_of, port_of, takes
 
 _CATEGORY_BITS = 10
@@ -94,10 +95,7 @@ class TraditionalTable(Generic[T]):
         """Let go of the rules in slices."""
         yield from self._index.dispose_steps()
         yield from self._paths.dispose_steps()
-        while self._sizes:
-            for _ in range(min(_DISPOSE_SLICE, len(self._sizes))):
-                self._sizes.popitem()
-            yield
+        yield from empty_steps(self._sizes, slice_size=_DISPOSE_SLICE)
 
     def best(self, request: Request) -> Rule[T] | None:
         """Return the rule that Kong's walk meets first."""

@@ -17,11 +17,13 @@ from dbless_gateway.routing.query import query_values
 from dbless_gateway.routing.regexes import SET_PROGRAM_SIZE, SET_SIZE, Regex, RegexSet
 from dbless_gateway.routing.request import Request
 from dbless_gateway.routing.rules import Placement, Rule, Selector, SelectorKind, T
+from dbless_gateway.routing.slices import SLICE, empty_steps
 
 # Trying a rule costs about 0.2 us, a selector or a set about 1 us: below this, trying one after another is
 # faster.
 CROWD = 8
 _SLICE = 128
+_NAMES_SLICE = 1024
 
 # What is put into a leaf: rules with their places.
 Offered = list[tuple[Rule[T], Placement]]
@@ -47,6 +49,7 @@ class Leaf(Generic[T]):
             crowd: Crowd[T] = Crowd()
             self.rules = yield from crowd.divide_steps(offered)
             self.crowd = crowd
+            yield from empty_steps(offered, slice_size=_NAMES_SLICE)
         else:
             self.rules = [rule for rule, _ in offered]
         self.rules.sort(key=_by_key, reverse=True)
@@ -98,6 +101,7 @@ class Crowd(Generic[T]):
                 rest.append(rule)
             if number % _SLICE == 0:
                 yield
+        yield from empty_steps(crowding, slice_size=_NAMES_SLICE)
         yield from self._order_steps()
         if len(regexes) <= CROWD:
             return rest + [rule for rule, _ in regexes]
@@ -172,13 +176,17 @@ class Crowd(Generic[T]):
 
     def dispose_steps(self) -> Generator[None, None, None]:
         """Let go of the rules in slices."""
+        freed = 0
         for buckets in self.buckets.values():
             while buckets:
-                for _ in range(min(_SLICE, len(buckets))):
-                    buckets.popitem()
-                yield
+                rules = buckets.popitem()[1]
+                freed += len(rules)
+                if freed >= SLICE:
+                    yield from empty_steps(rules)
+                    yield
+                    freed = 0
         while self.sets:
-            self.sets.pop()
+            yield from empty_steps(self.sets.pop()[1])
             yield
 
 

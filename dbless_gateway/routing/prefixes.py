@@ -12,6 +12,8 @@ from bisect import bisect_right
 from collections.abc import Generator, Iterator
 from typing import Generic, TypeVar
 
+from dbless_gateway.routing.slices import empty_steps
+
 V = TypeVar("V")
 
 # Sorting so many strings takes about 0.1 ms, merging two sorted lists of 10,000 about 0.5 ms.
@@ -45,7 +47,7 @@ class PrefixMap(Generic[V]):
             self.values.append(self.building[key])
             if number % _LINK_SLICE == _LINK_SLICE - 1:
                 yield
-        self.building = {}
+        yield from empty_steps(self.building, slice_size=_LINK_SLICE)
 
     def longest(self, text: bytes) -> int:
         """Return the number of the longest key that the text begins with, or -1."""

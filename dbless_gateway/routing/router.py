@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 # Reading a route costs 10-30 us, mostly for its regex.
-_READ_SLICE = 16
+_READ_SLICE = 8
 # Longer keys are not worth remembering: 4 x 4,096 of them must not fill a worker's memory.
 _MAX_CACHED_BYTES = 512
 
