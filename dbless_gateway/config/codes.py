@@ -192,6 +192,82 @@ _TABLE: dict[str, Code] = {
     ),
     "unique/id": Code(ERROR, "The same entity twice", "Two entities have, or derive, the same id."),
     "unique/value": Code(ERROR, "The same value twice", "The field must be unique in the configuration."),
+    # What only compiling finds.
+    "plugin/not-run": Code(
+        WARNING,
+        "A plugin that this version does not run",
+        "Its configuration is valid, so Kong can use the file, but this gateway would not start with it. "
+        "Remove the plugin, or set `enabled: false`.",
+    ),
+    "certificate/unusable": Code(
+        ERROR,
+        "A certificate that TLS cannot use",
+        "The certificate or key of a service is well-formed, but OpenSSL refuses it.",
+    ),
+    # Lints: the file is valid, but may not do what its author means.
+    "lint/unreachable-route": Code(
+        WARNING,
+        "A route that can never match",
+        "Every request that fits it also fits a route that ranks higher; the message shows one such request "
+        "and who takes it. Remove the route, or make it more specific.",
+    ),
+    "lint/ambiguous-priority": Code(
+        WARNING,
+        "Two routes of the same rank for one request",
+        "Both match the request in the message, and nothing but their ids decides. Make one more specific, "
+        "or give a regex a `regex_priority`.",
+    ),
+    "lint/prefix-boundary": Code(
+        WARNING,
+        "A prefix path without a segment boundary",
+        "A path is compared character by character, so `/test` also takes `/test-1`. End it with a slash, or "
+        "write `~/test(?:/|$)`.",
+    ),
+    "lint/regex-without-tilde": Code(
+        WARNING,
+        "A path that looks like a regular expression but is not one",
+        "Since format 3.0 only a path that begins with `~` is a regular expression; this one is compared "
+        "literally.",
+    ),
+    "lint/health-never-ejects": Code(
+        WARNING,
+        "Health checks that can never eject a target",
+        "A limit of 0 turns a counter off, and all counters of failures are off. Set `http_failures`, "
+        "`tcp_failures` or `timeouts` of an `unhealthy` section to 1 or more.",
+    ),
+    "lint/plaintext-credential": Code(
+        WARNING,
+        "A secret in the file",
+        "Whoever reads the file can use it. Take it from the environment: `${{ env \"DECK_X\" }}`, or "
+        "`{vault://env/x}` where Kong allows a reference.",
+    ),
+    "lint/tls-unverified": Code(
+        WARNING,
+        "TLS to a service without verification",
+        "The connection is encrypted, but whoever stands between can pose as the service. Set "
+        "`tls_verify: true`, and `ca_certificates` for a private authority.",
+    ),
+    "lint/yaml-surprise": Code(
+        WARNING,
+        "A plain word that YAML 1.1 reads as something else",
+        "`on`, `yes`, `off` and `no` are booleans, `010` is 8 and `1:30` is 90. Write the value that is meant, "
+        "or quote the text.",
+    ),
+    "lint/unused-upstream": Code(
+        WARNING,
+        "An upstream that no service uses",
+        "A service uses an upstream by having its name as `host`.",
+    ),
+    "lint/unused-consumer": Code(
+        WARNING,
+        "A consumer that nobody can be",
+        "It has no credential, and no plugin names it as `anonymous`.",
+    ),
+    "lint/unused-certificate": Code(
+        WARNING,
+        "A certificate that is never shown",
+        "It has no SNI, and no service or upstream names it as `client_certificate`.",
+    ),
 }
 
 CODES: Mapping[str, Code] = MappingProxyType(_TABLE)

@@ -248,7 +248,8 @@ def _service_url(value: str) -> str | None:
     scheme, separator, _ = value.partition("://")
     if separator and scheme not in _SCHEMES:
         return f"expected one of: {', '.join(_SCHEMES)}"
-    return None
+    parts = urlsplit(value if separator else f"//{value}")
+    return _host(parts.hostname or "") or (_path(parts.path) if parts.path else None)
 
 
 def _redirect_uri(value: str) -> str | None:

@@ -93,6 +93,8 @@ SERVICES = [
     Rejected("schema/format", "missing host in url", "services:\n- name: s\n  url: §http://\n"),
     Rejected("schema/format", "missing host in url", "services:\n- name: s\n  url: §http://h:port/\n"),
     Rejected("schema/format", "expected one of: grpc", "services:\n- name: s\n  url: §ftp://h/\n"),
+    Rejected("schema/format", "invalid value: a%b", "services:\n- name: s\n  url: §http://a%b/\n"),
+    Rejected("schema/format", "must not have empty segments", "services:\n- name: s\n  url: §http://a//b\n"),
     Rejected("schema/type", "expected a string", "services:\n- name: s\n  url: §5\n"),
     Rejected("schema/type", "expected a record", "services: [§x]\n"),
     Rejected("schema/required", "required field missing", "services: [§null]\n"),
