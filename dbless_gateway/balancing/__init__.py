@@ -7,10 +7,16 @@ is unavailable.
 from __future__ import annotations
 
 from dbless_gateway.balancing.consistent_hashing import ConsistentHashing
+from dbless_gateway.balancing.latency import Latency
+from dbless_gateway.balancing.least_connections import LeastConnections
 from dbless_gateway.balancing.plan import Algorithm
 from dbless_gateway.balancing.round_robin import RoundRobin
+from dbless_gateway.balancing.sticky_sessions import StickySessions
 
 ALGORITHMS: dict[str, Algorithm] = {
     "round-robin": RoundRobin.build,
     "consistent-hashing": ConsistentHashing.build,
+    "least-connections": LeastConnections.build,
+    "latency": Latency.build,
+    "sticky-sessions": StickySessions.build,
 }

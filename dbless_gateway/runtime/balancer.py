@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from enum import Enum
 from time import monotonic
 
-from dbless_gateway.balancing.hash_key import HashKey, KeySource
+from dbless_gateway.balancing.hash_key import HashKey, KeySource, NewCookie, compile_hash_key, set_cookie
 from dbless_gateway.balancing.health import (
     HEALTHY,
     MOSTLY_HEALTHY,
@@ -24,9 +24,10 @@ from dbless_gateway.balancing.health import (
     passive_rules,
 )
 from dbless_gateway.balancing.plan import Picker
-from dbless_gateway.config.entities import Healthchecks
+from dbless_gateway.balancing.sticky_sessions import StickySessions
+from dbless_gateway.config.entities import Healthchecks, Upstream
 from dbless_gateway.runtime.health_messages import Address, PassiveReport
-from dbless_gateway.runtime.lineup import Lineup, Names, Setup, available_weight
+from dbless_gateway.runtime.lineup import Lineup, Member, Names, Setup, available_weight
 from dbless_gateway.runtime.peer import Peer, PeerId
 
 
@@ -54,6 +55,7 @@ class Balancer:
         "_staged",
         "_states",
         "_status_reports",
+        "_sticky",
         "_threshold_percent",
         "_wants_loads",
         "hash_key",
@@ -73,6 +75,7 @@ class Balancer:
         self.name = name
         self.upstream_id = upstream_id
         self.hash_key: Callable[[KeySource], HashKey] | None = None
+        self._sticky: tuple[str, str] | None = None  # name and path of the cookie
         self._names = names
         self._known: dict[PeerId, Peer] = {}
         self._staged: Lineup | None = None
@@ -139,6 +142,14 @@ class Balancer:
         assert self.upstream_id is not None
         self._send_report(PassiveReport(self.upstream_id, peer.checked_address, report.value, status))
 
+    def sticky_cookie(self, key: bytes, peer: Peer) -> NewCookie | None:
+        """Return the cookie that keeps the client at ``peer``, if sessions stick and ``key`` does not."""
+        if self._sticky is None or peer.seat < 0 or not isinstance(self._picker, StickySessions):
+            return None
+        token = self._picker.token(peer.seat)
+        name, path = self._sticky
+        return None if token == key else set_cookie(name, token.decode(), path)
+
     # Why there is no peer.
 
     @property
@@ -201,15 +212,33 @@ class Balancer:
         self.discard()
         if self._lineup is not None:
             self._lineup.close()
+        self._release_waiting()
+
+    @property
+    def is_active(self) -> bool:
+        """Whether a lineup is in effect."""
+        return self._lineup is not None
+
+    @property
+    def members(self) -> Sequence[Member]:
+        """The targets of the current lineup, for reports."""
+        return self._lineup.members if self._lineup else ()
 
     @property
     def peers(self) -> list[Peer]:
         """Every peer of the current lineup, those of weight 0 too."""
-        if self._lineup is None:
-            return []
-        return [placement.peer for member in self._lineup.members for placement in member.placements]
+        return [placement.peer for member in self.members for placement in member.placements]
 
-    def set_checks(self, checks: Healthchecks) -> None:
+    def configure(self, upstream: Upstream) -> None:
+        """Take over what is not a matter of the lineup."""
+        self.name = upstream.name
+        self.hash_key = compile_hash_key(upstream)
+        self._sticky = None
+        if upstream.algorithm == "sticky-sessions" and upstream.sticky_sessions_cookie:
+            self._sticky = (upstream.sticky_sessions_cookie, upstream.sticky_sessions_cookie_path)
+        self._set_checks(upstream.healthchecks)
+
+    def _set_checks(self, checks: Healthchecks) -> None:
         """Take over how requests count for health, and the threshold of the upstream's own health."""
         self._threshold_percent = checks.threshold
         limits = passive_rules(checks).limits if is_checked(checks) else {}
@@ -252,9 +281,13 @@ class Balancer:
         self._picker, self._peers = lineup.picker, lineup.peers
         self._wants_loads = lineup.picker is not None and lineup.picker.wants_loads
         self._judge()
-        if self._first_peers is not None and (self._peers or not lineup.is_pending):
+        if self._peers or not lineup.is_pending:
+            self._release_waiting()
+
+    def _release_waiting(self) -> None:
+        if self._first_peers is not None and not self._first_peers.done():
             self._first_peers.set_result(None)
-            self._first_peers = None
+        self._first_peers = None
 
     def _judge(self) -> None:
         total, available = available_weight(self._peers)

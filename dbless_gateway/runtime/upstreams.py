@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import OrderedDict, defaultdict
 from collections.abc import Generator, Iterable
 
-from dbless_gateway.balancing.hash_key import compile_hash_key
 from dbless_gateway.balancing.health import HEALTHY
 from dbless_gateway.balancing.plan import run
 from dbless_gateway.config.entities import Target, Upstream
@@ -47,6 +46,8 @@ class Upstreams:
         "_by_id",
         "_by_name",
         "_dynamic",
+        "_named_hosts",
+        "_named_ids",
         "_names",
         "_next_by_name",
         "_next_hosts",
@@ -64,6 +65,8 @@ class Upstreams:
         self._by_host: dict[Host, Balancer] = {}
         self._dynamic: OrderedDict[Host, Balancer] = OrderedDict()
         self._setups: dict[str, Setup] = {}
+        self._named_ids: frozenset[str] = frozenset()  # by the active configuration
+        self._named_hosts: frozenset[Host] = frozenset()
         self._next_upstreams: dict[str, tuple[Upstream, Setup]] = {}
         self._next_hosts: set[Host] = set()
         self._states: defaultdict[str, dict[Address, str]] = defaultdict(dict)  # by upstream; not HEALTHY
@@ -112,16 +115,15 @@ class Upstreams:
         """Put what was prepared into effect."""
         for upstream_id, (upstream, setup) in self._next_upstreams.items():
             balancer = self._by_id[upstream_id]
-            balancer.name = upstream.name
-            balancer.hash_key = compile_hash_key(upstream)
             balancer.activate()
-            balancer.set_checks(upstream.healthchecks)
+            balancer.configure(upstream)
             self._setups[upstream_id] = setup
         self._by_name = {
             upstream.name: self._by_id[key] for key, (upstream, _) in self._next_upstreams.items()
         }
         for host in self._next_hosts:
             self._by_host[host].activate()
+        self._named_ids, self._named_hosts = frozenset(self._next_upstreams), frozenset(self._next_hosts)
 
     def discard(self) -> None:
         """Forget what was prepared but not activated."""
@@ -132,12 +134,12 @@ class Upstreams:
 
     def sweep(self) -> None:
         """Drop what the configuration activated last does not name."""
-        for upstream_id in self._by_id.keys() - self._next_upstreams.keys():
+        for upstream_id in self._by_id.keys() - self._named_ids:
             self._by_id.pop(upstream_id).close()
             self._setups.pop(upstream_id, None)
             if not self._states[upstream_id]:
                 del self._states[upstream_id]
-        for host in self._by_host.keys() - self._next_hosts:
+        for host in self._by_host.keys() - self._named_hosts:
             self._by_host.pop(host).close()
 
     def _prepare(self, upstream: Upstream, targets: list[TargetSpec]) -> Generator[None, None, None]:
@@ -157,11 +159,12 @@ class Upstreams:
 
     def _prepare_host(self, host: Host) -> Generator[None, None, None]:
         self._next_hosts.add(host)
-        if host not in self._by_host:
-            dynamic = self._dynamic.pop(host, None)
-            balancer = self._by_host[host] = dynamic or self._new_balancer(host[0], None)
-            if dynamic is None:
-                yield from balancer.prepare_steps(_host_setup(host))
+        balancer = self._by_host.get(host) or self._dynamic.get(host) or self._new_balancer(host[0], None)
+        if host in self._dynamic:
+            del self._dynamic[host]
+        self._by_host[host] = balancer
+        if not balancer.is_active:
+            yield from balancer.prepare_steps(_host_setup(host))
 
     def _for_dynamic_host(self, host: Host) -> Balancer:
         balancer = self._dynamic.get(host)

@@ -42,16 +42,18 @@ DEFAULT_HEALTHCHECKS = Healthchecks(
     passive=PassiveChecks(
         type="http",
         healthy=PassiveHealthy(http_statuses=(*range(200, 209), 226, *range(300, 309)), successes=0),
-        unhealthy=PassiveUnhealthy(http_statuses=(429, 500, 503), tcp_failures=0, timeouts=0, http_failures=0),
+        unhealthy=PassiveUnhealthy(
+            http_statuses=(429, 500, 503), tcp_failures=0, timeouts=0, http_failures=0
+        ),
     ),
 )
 
 
-def upstream(name: str = "u", **fields: Any) -> Upstream:
-    """Return an Upstream whose id is its name."""
+def upstream(upstream_id: str = "u", **fields: Any) -> Upstream:
+    """Return an Upstream whose name is its id unless ``fields`` say otherwise."""
     made = Upstream(
-        id=name,
-        name=name,
+        id=upstream_id,
+        name=upstream_id,
         algorithm="round-robin",
         hash_on="none",
         hash_fallback="none",
