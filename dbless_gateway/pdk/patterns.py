@@ -12,11 +12,17 @@ from typing import Protocol
 import re2
 
 
+class Match(Protocol):
+    """What a pattern has found; groups count from 1."""
+
+    def __getitem__(self, group: int, /) -> str: ...
+
+
 class Pattern(Protocol):
     """A compiled pattern."""
 
-    def search(self, text: str, /) -> object | None: ...
-    def match(self, text: str, /) -> object | None: ...
+    def search(self, text: str, /) -> Match | None: ...
+    def match(self, text: str, /) -> Match | None: ...
 
 
 def compile_pattern(text: str) -> Pattern:

@@ -1,0 +1,29 @@
+"""What no test of the jwt plugin shows: keys that cannot be used."""
+
+from __future__ import annotations
+
+import pytest
+
+from dbless_gateway.pdk.signatures import ALGORITHMS, make_verifier
+
+
+@pytest.mark.parametrize("algorithm", sorted(ALGORITHMS))
+@pytest.mark.parametrize("key", [None, ""])
+def test_no_key(algorithm: str, key: str | None) -> None:
+    assert make_verifier(algorithm, key, is_base64=False) is None
+
+
+@pytest.mark.parametrize("algorithm", sorted(name for name in ALGORITHMS if not name.startswith("HS")))
+def test_what_is_no_public_key(algorithm: str) -> None:
+    pem = "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"
+
+    assert make_verifier(algorithm, "text", is_base64=False) is None
+    assert make_verifier(algorithm, pem, is_base64=False) is None
+
+
+def test_base64_of_both_alphabets() -> None:
+    for key in ("-_8=", "+/8", "-_8"):
+        verify = make_verifier("HS256", key, is_base64=True)
+        assert verify is not None
+        assert not verify(b"x", b"y")
+    assert make_verifier("HS256", "no!", is_base64=True) is None
