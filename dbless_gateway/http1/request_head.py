@@ -1,8 +1,8 @@
 """The head of a request: judged, then taken apart in one pass.
 
-``httptools`` (llhttp, strict) judges; it is fed the head alone and has no callbacks, which is its fastest form. One
-regular expression then splits the head at the lines that the gateway itself must understand or replace; all others
-stay together as they were received and go on to the target as slices.
+``httptools`` (llhttp, strict) judges; it is fed the head alone and has no callbacks, which is its fastest form.
+``splitting`` then takes out the lines that the gateway itself must understand or replace; all others stay together
+as they were received and go on to the target as they are.
 
 Judge and scan must agree: whatever they see differently (two Hosts, a request line of four parts) is refused here.
 What is refused and why follows RFC 9112; the statuses are those of Kong (nginx).
@@ -19,18 +19,11 @@ import httptools
 from dbless_gateway.http1.bodies import BodyReader, ChunkedBody, LengthBody
 from dbless_gateway.http1.headers import FOLD, Headers
 
-# The names that end up in ``RequestHead.special``: hop-by-hop and framing fields, fields that the gateway rewrites, and
-# fields that authentication owns. All others are "plain".
-_SPECIAL_NAMES = (
-    rb"c(?:onnection|ontent-length)|expect|host|keep-alive|proxy(?:-connection)?|t(?:e|ransfer-encoding|railer)"
-    rb"|upgrade|via|x-(?:forwarded-(?:for|proto|host|port|path|prefix)|real-ip|kong-request-id"
-    rb"|consumer-(?:id|custom-id|username)|credential-identifier|anonymous-consumer)"
-)
-# Either a special line, or a line whose name holds anything but letters, digits, "-" and "_": nginx drops these
-# silently. The look-ahead tests one byte before the alternatives are tried; "*+" never backtracks.
-_SPECIAL_LINE = re.compile(
-    rb"\r\n(?=[CHEKTUPVXchektupvx])((?i:" + _SPECIAL_NAMES + rb"):[^\r]*+)|\r\n[-\w]*+[^-\w:\r][^\r]*+"
-)
+try:
+    from dbless_gateway.http1._splitting import split_request  # type: ignore[import-untyped,import-not-found,unused-ignore]
+except ImportError:
+    from dbless_gateway.http1.splitting import split_request
+
 _SPECIAL_LINE_CACHE = 2048
 _UNUSUAL_METHODS = frozenset((b"HEAD", b"CONNECT", b"TRACE"))
 _SLASH = 0x2F
@@ -181,10 +174,10 @@ class RequestHead:
 def parse_request_head(head: bytes, judge: Judge) -> RequestHead:
     """Parse one complete head, its empty line included; raise ``Refusal``."""
     judge.check(head)
-    pieces = _SPECIAL_LINE.split(head[:-4])
-    line, crlf, first_plain = pieces[0].partition(b"\r\n")
+    line, plain, special_lines = split_request(head)
     request = RequestHead()
     request.raw = head
+    request.plain = plain
     try:
         method, target, version = line.split(b" ")
     except ValueError:
@@ -200,17 +193,12 @@ def parse_request_head(head: bytes, judge: Judge) -> RequestHead:
     request.path, mark, query = target.partition(b"?")
     if mark:
         request.query = query
-    if len(pieces) == 3:
-        request.plain = crlf + first_plain + pieces[2]
-    else:
-        request.plain = crlf + first_plain + b"".join(pieces[2::2])
-    for special in pieces[1::2]:
-        if special is not None:
-            name, value = _classify(special)
-            if name is _HOST and request.host is None:
-                request.host = value
-            else:
-                _take_special(request, name, value)
+    for special_line in special_lines:
+        name, value = _classify(special_line)
+        if name is _HOST and request.host is None:
+            request.host = value
+        else:
+            _take_special(request, name, value)
     if request.host is None and request.minor:
         raise Refusal(400, "HTTP/1.1 without Host (RFC 9112 section 3.2)")
     if request.special:

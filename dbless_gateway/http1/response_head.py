@@ -6,7 +6,6 @@ an unknown version end the connection, and the client gets a 502 (see ``proxy/fa
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 
 import httptools
@@ -14,19 +13,15 @@ import httptools
 from dbless_gateway.http1.bodies import BodyReader, ChunkedBody, LengthBody, UntilClose
 from dbless_gateway.http1.headers import FOLD, Headers
 
-# A content type is special only when it may need the default charset: it then has no parameters and is one of
-# nginx's charset_types. "Connection: keep-alive" says nothing new, but must not pass.
-_SPECIAL_LINE = re.compile(
-    rb"\r\n(?=[CKPTUVXckptuvx])((?i:"
-    rb"c(?:onnection|ontent-length)|keep-alive|proxy-connection|t(?:railer|ransfer-encoding)|upgrade|via"
-    rb"|x-(?:accel-buffering|kong-(?:upstream-latency|proxy-latency|response-latency|upstream-status|request-id))"
-    rb"|content-type(?=:[ \t]*(?:text/(?:html|xml|plain|vnd\.wap\.wml)|application/(?:javascript|rss\+xml))[ \t]*(?:;|\r|\Z))"
-    rb"):[^\r]*+)"
-)
+try:
+    from dbless_gateway.http1._splitting import split_response  # type: ignore[import-untyped,import-not-found,unused-ignore]
+except ImportError:
+    from dbless_gateway.http1.splitting import split_response
+
 _SPECIAL_LINE_CACHE = 2048
 # Statuses whose responses never have a body (RFC 9112 section 6.3).
 _NO_BODY = frozenset((204, 304))
-_LENGTH, _KEEP_ALIVE, _OTHER = range(3)
+_LENGTH, _CONTENT_TYPE, _KEEP_ALIVE, _OTHER = range(4)
 
 
 class BadResponse(Exception):
@@ -40,6 +35,8 @@ def _classify(line: bytes) -> tuple[int, bytes, bytes]:
     name, value = name.lower(), value.strip(b" \t")
     if name == b"content-length":
         return _LENGTH, name, value
+    if name == b"content-type":
+        return _CONTENT_TYPE, name, value
     if name == b"connection" and value.lower() == b"keep-alive":
         return _KEEP_ALIVE, name, value
     return _OTHER, name, value
@@ -70,7 +67,17 @@ class ResponseHead:
     when there is none; ``length`` is its announced size, None when unknown.
     """
 
-    __slots__ = ("body", "keep_alive", "length", "line", "minor", "plain", "special", "status")
+    __slots__ = (
+        "body",
+        "content_type",
+        "keep_alive",
+        "length",
+        "line",
+        "minor",
+        "plain",
+        "special",
+        "status",
+    )
 
     line: bytes  # the status line to send, without CRLF
     status: int
@@ -81,6 +88,7 @@ class ResponseHead:
         self.special: dict[bytes, bytes] = {}
         self.body: BodyReader | None = None
         self.length: int | None = None
+        self.content_type: bytes | None = None
         self.keep_alive = True
 
 
@@ -96,22 +104,23 @@ def parse_response_head(head: bytes, to_head_request: bool) -> ResponseHead:
         pass
     except httptools.HttpParserError as error:
         raise BadResponse(str(error)) from None
-    pieces = _SPECIAL_LINE.split(head[:-4])
-    line, crlf, first_plain = pieces[0].partition(b"\r\n")
+    line, plain, special_lines = split_response(head)
     response = ResponseHead()
     minor, status, response.line = _parse_status_line(line)
     response.minor = minor
     response.status = status
     if not minor:
         response.keep_alive = False
-    response.plain = crlf + first_plain + b"".join(pieces[2::2])
+    response.plain = plain
     length: int | None = None
-    for piece in pieces[1::2]:
-        kind, name, value = _classify(piece)
+    for special_line in special_lines:
+        kind, name, value = _classify(special_line)
         if kind == _LENGTH:
             if length is not None or not value.isdigit():
                 raise BadResponse("more than one Content-Length, or not a number")
             length = response.length = int(value)
+        elif kind == _CONTENT_TYPE:
+            response.content_type = value
         elif kind == _KEEP_ALIVE:
             response.keep_alive = True
         else:

@@ -40,22 +40,22 @@ _CONTENT_TYPES_REMEMBERED = 512
 
 @lru_cache(maxsize=_CONTENT_TYPES_REMEMBERED)
 def with_charset(content_type: bytes, charset: bytes | None) -> bytes:
-    """Return the content type with the default charset, where one belongs and none is named."""
+    """Return the line of a content type (with CRLF in front), with the default charset where one belongs."""
+    line = b"\r\nContent-Type: " + content_type
     if charset is None:
-        return content_type
+        return line
     media_type, _, parameters = content_type.partition(b";")
     if media_type.strip().lower() not in _CHARSET_TYPES or b"charset" in parameters.lower():
-        return content_type
-    return content_type + b"; charset=" + charset
+        return line
+    return line + b"; charset=" + charset
 
 
 def proxied_head(exchange: Exchange, response: ResponseHead, framing: bytes) -> bytes:
     """Return the client's head for a target's response; ``framing`` holds its length or coding and persistence."""
     special, line, block = response.special, response.line, response.plain
-    if special:
-        content_type = special.get(b"content-type")
-        if content_type is not None:
-            block += b"\r\nContent-Type: " + with_charset(content_type, exchange.gateway.charset)
+    content_type = response.content_type
+    if content_type is not None:
+        block += with_charset(content_type, exchange.gateway.charset)
     if exchange.chain.header_filter or exchange.pending_headers is not None:
         line, block = filtered(exchange, response.status, block, line)
     parts = [line, block, framing]
