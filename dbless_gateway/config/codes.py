@@ -238,7 +238,7 @@ _TABLE: dict[str, Code] = {
     "lint/plaintext-credential": Code(
         WARNING,
         "A secret in the file",
-        "Whoever reads the file can use it. Take it from the environment: `${{ env \"DECK_X\" }}`, or "
+        'Whoever reads the file can use it. Take it from the environment: `${{ env "DECK_X" }}`, or '
         "`{vault://env/x}` where Kong allows a reference.",
     ),
     "lint/tls-unverified": Code(
@@ -250,8 +250,8 @@ _TABLE: dict[str, Code] = {
     "lint/yaml-surprise": Code(
         WARNING,
         "A plain word that YAML 1.1 reads as something else",
-        "`on`, `yes`, `off` and `no` are booleans, `010` is 8 and `1:30` is 90. Write the value that is meant, "
-        "or quote the text.",
+        "`on`, `yes`, `off` and `no` are booleans, `010` is 8 and `1:30` is 90. Write the value that is "
+        "meant, or quote the text.",
     ),
     "lint/unused-upstream": Code(
         WARNING,

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from importlib import import_module
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from dbless_gateway.config.drafts import Finding, Path
@@ -80,14 +78,12 @@ def _is_tolerated(error: ValidationError) -> bool:
 
 
 def _fast_verdict(schema: Schema) -> Callable[[Any], bool] | None:
-    if find_spec("jsonschema_rs") is None:
+    try:
+        from jsonschema_rs import Draft202012Validator
+    except ImportError:
         return None
     checks = {name: _verdict_of(check) for name, check in FORMATS.items()}
-    validator = import_module("jsonschema_rs").Draft202012Validator(
-        schema, formats=checks, validate_formats=True
-    )
-    verdict: Callable[[Any], bool] = validator.is_valid
-    return verdict
+    return Draft202012Validator(schema, formats=checks, validate_formats=True).is_valid
 
 
 def _verdict_of(check: Callable[[str], str | None]) -> Callable[[Any], bool]:
