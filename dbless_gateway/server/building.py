@@ -4,6 +4,9 @@ The slices of the entities are taken up one in each turn of the loop, then the c
 for at most ``BURST_S`` in each turn; requests are served between the turns. So a large table costs many small
 pauses, not a long one.
 
+What is done with lets go of everything at once: callback, handle and builder refer to each other, and memory
+that is frozen (``settle_memory``) while it still hangs in such a circle is never freed.
+
 The cyclic collector is off meanwhile: a build makes some hundred thousand objects that stay, and each
 collection that they provoke would look at all of them and free nothing.
 """
@@ -39,14 +42,17 @@ class Drive(Generic[Result]):
         self._steps = steps
         self._on_done = on_done
         self._loop = loop
-        self._turn = loop.call_soon(self._burst)
+        self._turn: asyncio.Handle | None = loop.call_soon(self._burst)
 
     def cancel(self) -> None:
         """Give up; the call back does not happen."""
-        self._turn.cancel()
+        if self._turn is not None:
+            self._turn.cancel()
+            self._turn = None
         self._steps.close()
 
     def _burst(self) -> None:
+        self._turn = None
         deadline = time.perf_counter() + BURST_S
         try:
             while time.perf_counter() < deadline:
@@ -70,7 +76,7 @@ class Build:
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         self._missing = slices
-        self._assembler = assembler
+        self._assembler: Assembler | None = assembler
         self._build_steps = build_steps
         self._on_done = on_done
         self._loop = loop
@@ -93,9 +99,11 @@ class Build:
             self._turn.cancel()
         if self._drive is not None:
             self._drive.cancel()
+        self._let_go()
         gc.enable()
 
     def _unpack(self) -> None:
+        assert self._assembler is not None
         self._assembler.add(self._queue.popleft())
         self._missing -= 1
         if self._missing == 0:
@@ -104,12 +112,21 @@ class Build:
             self._turn = self._loop.call_soon(self._unpack) if self._queue else None
 
     def _compile(self) -> None:
+        assert self._assembler is not None
+        self._turn = None
         steps = self._build_steps(self._assembler.entities())
+        self._assembler = None
         self._drive = Drive(steps, self._finish, self._loop)
 
     def _finish(self, outcome: Outcome) -> None:
+        self._let_go()
         gc.enable()
         self._on_done(outcome)
+
+    def _let_go(self) -> None:
+        self._turn = None
+        self._drive = None
+        self._assembler = None
 
 
 def settle_memory() -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
+import weakref
 from collections.abc import Awaitable, Callable, Generator, Iterator
 from itertools import pairwise
 from typing import Any
@@ -129,5 +130,29 @@ def test_a_cancelled_build_says_nothing(turns: int) -> None:
         for _ in range(3):
             await asyncio.sleep(0)
         assert outcomes == []
+
+    run(scenario)
+
+
+def test_a_build_that_is_over_hangs_in_no_circle() -> None:
+    """What is frozen after a swap is freed by its counts or never."""
+
+    class Watched(Collector):
+        pass
+
+    async def scenario(loop: asyncio.AbstractEventLoop) -> None:
+        done: asyncio.Future[Any] = loop.create_future()
+        collector = Watched()
+        build = Build(slices=1, assembler=collector, build_steps=echo, on_done=done.set_result, loop=loop)
+        build.add(b"a")
+        await done
+        await asyncio.sleep(0)
+        watched = weakref.ref(collector), weakref.ref(build)
+        gc.disable()
+        del collector, build
+        try:
+            assert [found() for found in watched] == [None, None]
+        finally:
+            gc.enable()
 
     run(scenario)
