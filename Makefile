@@ -3,6 +3,7 @@
 #   make test    install what the tests need and run them all
 #   make check   formatting, lint, types, layers, tests: before each commit
 #   make docs    write the generated reference pages anew
+#   make wheel   build a wheel with the hot modules compiled, into dist/ (wants a C compiler)
 #   make bench   side-by-side load test with nginx (wants nginx and wrk)
 
 # The first Python on the path that is new enough.
@@ -11,7 +12,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check docs bench clean
+.PHONY: run test check docs wheel bench clean
 
 run: $(VENV)/.installed
 	$(BIN)/dbless-gateway demo -c kong.yaml.example
@@ -29,6 +30,9 @@ check: $(VENV)/.installed-check
 
 docs: $(VENV)/.installed
 	$(BIN)/python docs/reference/generate.py
+
+wheel: $(VENV)/.installed
+	DBLESS_GATEWAY_COMPILE=1 $(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
 
 bench: $(VENV)/.installed
 	$(BIN)/python -m benchmarks.load
