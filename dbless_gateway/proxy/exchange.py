@@ -143,7 +143,7 @@ class Exchange(ExchangeContext):
         if upload is not None:
             if upload.announces_more_than(self.gateway.options.client_max_body_size):
                 self.break_off_request(failures.BODY_TOO_LARGE)
-            elif body:
+            if body and not self.client.closed:
                 upload.feed(body)
             if self.response_side is not ResponseSide.WAITING:
                 return
@@ -337,6 +337,8 @@ class Exchange(ExchangeContext):
         framing, pieces = b"", _NOTHING
         if request is not None and request.body is not None:
             framing, pieces = b"\r\nContent-Length: %d" % len(request.body), [request.body]
+            if upload is not None:
+                upload.replace()
         elif upload is not None:
             framing, pieces = upload.framing()
         elif self.head.has_empty_body:
@@ -580,6 +582,9 @@ class Exchange(ExchangeContext):
         self.head.keep_alive = False
         if self.response_side is ResponseSide.STARTED:
             self._break_off()
+        elif self.response_side is ResponseSide.DONE:
+            self.client.keep_alive = False
+            self.finish()
         else:
             self.fail(failure)
 

@@ -31,6 +31,7 @@ class Upload:
         "_exchange",
         "_reader",
         "_then",
+        "is_replaced",
         "is_replayable",
         "is_streaming",
         "owes_continue",
@@ -49,6 +50,7 @@ class Upload:
         self.received_bytes = 0  # with its framing
         self.is_streaming = False  # pieces go to the target as they come
         self.is_replayable = True  # everything that was sent can be sent again
+        self.is_replaced = False  # a plugin wrote another body: the client's goes nowhere
 
     def announces_more_than(self, limit: int) -> bool:
         """Tell whether the announced length is over the limit; 0 is no limit."""
@@ -57,13 +59,14 @@ class Upload:
     def wait(self, then: Callable[[], None]) -> None:
         """Go on with ``then`` when the body is complete, or has outgrown its buffer and streams."""
         exchange = self._exchange
-        if exchange.request_side == RequestSide.DONE:
+        if exchange.request_side == RequestSide.DONE or self.is_streaming:
             then()
             return
         self._invite()
         self._then = then
         exchange.wait = Wait.CLIENT_BODY
         exchange.client.deadline = exchange.gateway.now + exchange.gateway.options.client_body_timeout
+        exchange.client.resume_reading()
 
     def stream(self) -> None:
         """Send on from now on whatever comes."""
@@ -75,6 +78,10 @@ class Upload:
         self._then = None
         self.pieces = []
 
+    def replace(self) -> None:
+        """The target gets a body of a plugin's; what the client sends must not follow it."""
+        self.is_replaced = True
+
     def _invite(self) -> None:
         if self.owes_continue:
             self.owes_continue = False
@@ -83,7 +90,8 @@ class Upload:
     def whole(self) -> bytes | None:
         """Return the body when all of it is held."""
         if self._exchange.request_side == RequestSide.DONE and self.is_replayable:
-            return b"".join(self.pieces)
+            held = b"".join(self.pieces)
+            return held if len(held) == self.size else None
         return None
 
     def feed(self, data: bytes) -> None:
@@ -110,7 +118,11 @@ class Upload:
             exchange.break_off_request(failures.BODY_TOO_LARGE)
             return
         target = exchange.target
-        if self.is_streaming and target is not None and target.is_ours(exchange):
+        is_sent = target is not None and target.is_ours(exchange)
+        if self.is_replaced:
+            if is_sent:
+                exchange.await_next()
+        elif self.is_streaming and is_sent:
             self._send(pieces)
         else:
             self._hold(pieces)
@@ -137,12 +149,11 @@ class Upload:
     def _hold(self, pieces: list[bytes]) -> None:
         exchange = self._exchange
         self.pieces += pieces
-        if self.is_streaming:
+        then = self._then
+        if self.is_streaming or then is None:
+            # Nobody takes it for now: there is no connection yet, or a plugin waits for something.
             if self.size > _UNSENT_LIMIT_BYTES:
                 exchange.client.pause_reading()
-            return
-        then = self._then
-        if then is None:
             return
         options = exchange.gateway.options
         exchange.client.deadline = exchange.gateway.now + options.client_body_timeout
