@@ -12,7 +12,7 @@ that match, and ``TraditionalTable`` picks the one which that walk would have me
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from operator import itemgetter
 from typing import Generic, NamedTuple
 
@@ -102,27 +102,33 @@ class TraditionalTable(Generic[T]):
         matching = list(self._index.all(request))
         if not matching or (len(matching) == 1 and _is_surely_met(matching[0])):
             return matching[0] if matching else None
+        walk = self.walk(request)
+        best = max(matching, key=walk)
+        return best if walk(best)[0] else None
+
+    def walk(self, request: Request) -> Callable[[Rule[T]], tuple[bool, int, bool, int]]:
+        """Return how early the walk for this request meets a matching rule; the greatest is met first.
+
+        The parts are: met at all, the category, on its reduced list, and the rule's key.
+        """
         hits = self._hits(request)
         start = self._start(hits)
-        best: Rule[T] | None = None
-        best_rank = (-1, False, -1)
-        for rule in matching:
+        reduced: dict[int, Listing | None] = {}
+
+        def standing(rule: Rule[T]) -> tuple[bool, int, bool, int]:
             category = rule.key >> RANK_BITS
-            if category > start:
-                continue
-            standing = (category, self._is_reduced(rule, category, hits), rule.key)
-            if standing > best_rank:
-                best, best_rank = rule, standing
-        return best
+            if category not in reduced:
+                reduced[category] = self._reduced_list(category, hits)
+            listed = reduced[category]
+            # Without a reduced list all are equal.
+            is_reduced = listed is not None and (listed.kind, listed.name) in _names_of(rule)
+            return category <= start, category, is_reduced, rule.key
+
+        return standing
 
     def _start(self, hits: Hits) -> int:
         exact = category_of(hits.kinds)
         return exact if exact in self._categories else 1 << _CATEGORY_BITS
-
-    def _is_reduced(self, rule: Rule[T], category: int, hits: Hits) -> bool:
-        """Tell whether the rule is on the list that is tried first; without one, all are equal."""
-        listed = self._reduced_list(category, hits)
-        return listed is not None and (listed.kind, listed.name) in _names_of(rule)
 
     def _reduced_list(self, category: int, hits: Hits) -> Listing | None:
         if category & Kind.HEADER and hits.header is not None:

@@ -141,3 +141,24 @@ def priority(route: Route, path: str | None) -> int:
         return bits | min(len(path.encode()), _MAX_PATH_LENGTH)
     regex_priority = min(max(route.regex_priority + _REGEX_PRIORITY_HALF, 0), 2 * _REGEX_PRIORITY_HALF - 1)
     return bits | 1 << 51 | regex_priority << 19
+
+
+def rank_of(key: int) -> int:
+    """Return the priority in a key."""
+    return key >> _ID_BITS + _PLACE_BITS
+
+
+def standing_of(key: int) -> tuple[tuple[str, int], ...]:
+    """Return what a key is made of, in the order in which it decides."""
+    place = _MAX_PLACE - (key & _MAX_PLACE)
+    rank = rank_of(key)
+    return (
+        ("kinds", rank >> 61),
+        ("plain_hosts", rank >> 60 & 1),
+        ("headers", rank >> 52 & _MAX_HEADERS),
+        ("regex_path", rank >> 51 & 1),
+        ("regex_priority", (rank >> 19 & 2 * _REGEX_PRIORITY_HALF - 1) - _REGEX_PRIORITY_HALF),
+        ("path_length", rank & _MAX_PATH_LENGTH),
+        ("id", key >> _PLACE_BITS & (1 << _ID_BITS) - 1),
+        ("place", -place),
+    )

@@ -17,6 +17,10 @@ from dbless_gateway.routing.index import Index
 from dbless_gateway.routing.problems import RouteProblem
 from dbless_gateway.routing.request import Request
 from dbless_gateway.routing.rules import Placement, RouterEntry, Rule, T
+from dbless_gateway.routing.traditional import KIND_BITS
+
+# Names and values of what decides, the first difference first.
+Standing = tuple[tuple[str, int], ...]
 
 
 class Table(Protocol[T]):
@@ -49,6 +53,9 @@ class Flavor(Protocol):
     def prepare(self, request: Request) -> bool:
         """Cut the port off the host; False when the request cannot match any route."""
 
+    def standing(self, table: Table[T], request: Request) -> Callable[[Rule[T]], Standing]:
+        """Return what decides between matching rules, in order; of two, the greater one wins."""
+
 
 class Compatible:
     """``traditional_compatible``: strictly by priority."""
@@ -65,6 +72,9 @@ class Compatible:
         request.host_name, request.host_port = split_port(request.host)
         return is_text(request.path)
 
+    def standing(self, table: Table[T], request: Request) -> Callable[[Rule[T]], Standing]:
+        return lambda rule: compatible.standing_of(rule.key)
+
 
 class Expressions(Compatible):
     """``expressions``: by priority, too; routes are written in the language, or with the classic fields."""
@@ -73,6 +83,9 @@ class Expressions(Compatible):
         self, entry: RouterEntry[T], order: int, problems: list[RouteProblem]
     ) -> Iterator[tuple[Rule[T], Placement]]:
         return expression_rules.rules_of(entry, problems)
+
+    def standing(self, table: Table[T], request: Request) -> Callable[[Rule[T]], Standing]:
+        return lambda rule: expression_rules.standing_of(rule.key)
 
 
 class Traditional:
@@ -89,6 +102,18 @@ class Traditional:
     def prepare(self, request: Request) -> bool:
         request.host_name, request.host_port = split_port_bracketed(request.host)
         return True
+
+    def standing(self, table: Table[T], request: Request) -> Callable[[Rule[T]], Standing]:
+        assert isinstance(table, TraditionalTable)
+        walk = table.walk(request)
+
+        def standing(rule: Rule[T]) -> Standing:
+            met, category, reduced, key = walk(rule)
+            kinds = category & (1 << KIND_BITS) - 1
+            head = (("start", met), ("kinds", kinds.bit_count()), ("category", kinds), ("reduced", reduced))
+            return (*head, *traditional.standing_of(key))
+
+        return standing
 
 
 def is_text(path: bytes) -> bool:

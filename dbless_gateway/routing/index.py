@@ -122,10 +122,13 @@ class Index(Generic[T]):
         yield from self.prefixes.freeze_steps()
         yield from self.any.freeze_steps()
         for levels in (list(self.exact.values()), self.suffixes.values, self.prefixes.values):
-            for number, level in enumerate(levels):
+            made = 0
+            for level in levels:
                 yield from level.freeze_steps()
-                if number % SLICE == SLICE - 1:
+                made += len(level.leaves)
+                if made >= SLICE:
                     yield
+                    made = 0
 
     def best(self, request: Request) -> Rule[T] | None:
         """Return the matching rule with the greatest key."""

@@ -52,6 +52,8 @@ class Kind(IntFlag):
     DST = 0x01
 
 
+KIND_BITS = len(Kind)
+
 _WILDCARD_WITH_PORT, _PLAIN_HOSTS, _REGEX_PATH = 4, 2, 1
 
 
@@ -87,7 +89,7 @@ def port_of(request: Request) -> int | None:
 
 def category_of(kinds: int) -> int:
     """Return the rank of a category: the number of its kinds, then their value."""
-    return kinds.bit_count() << 7 | kinds
+    return kinds.bit_count() << KIND_BITS | kinds
 
 
 def kinds_of(route: Route) -> int:
@@ -119,6 +121,22 @@ def rank(route: Route, path: str | None, order: int) -> int:
     number = number << _LENGTH_BITS | _clamp(length, _LENGTH_BITS)
     number = number << _AGE_BITS | ((1 << _AGE_BITS) - 1 - _clamp(route.created_at, _AGE_BITS))
     return number << _ORDER_BITS | ((1 << _ORDER_BITS) - 1 - order)
+
+
+def standing_of(key: int) -> tuple[tuple[str, int], ...]:
+    """Return what the rank in a key is made of, in the order in which it decides."""
+    fields: list[tuple[str, int]] = []
+    for name, bits in (
+        ("order", _ORDER_BITS),
+        ("created_at", _AGE_BITS),
+        ("path_length", _LENGTH_BITS),
+        ("regex_priority", _PRIORITY_BITS),
+        ("headers", _HEADER_BITS),
+        ("sub_weight", _WEIGHT_BITS),
+    ):
+        fields.append((name, key & (1 << bits) - 1))
+        key >>= bits
+    return tuple(reversed(fields))
 
 
 def _clamp(value: int, bits: int) -> int:

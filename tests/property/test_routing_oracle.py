@@ -15,7 +15,9 @@ from uuid import UUID, uuid5
 import pytest
 
 from dbless_gateway.config.entities import Route
-from tests.compat.routing.tables import make_connection, make_route, make_router, winner
+from dbless_gateway.routing.explain import explain
+from dbless_gateway.routing.router import RouterEntry, build
+from tests.compat.routing.tables import Headers, make_connection, make_route, make_router, winner
 
 NAMESPACE = UUID("7f145bf9-0dce-4f91-98eb-debbce4b9f6b")
 HOSTS = [
@@ -49,6 +51,7 @@ HEADERS = ["one", "two", "~*^o", "THREE"]
 # 6,000 cases for each flavour take about three seconds.
 TABLES = 500
 REQUESTS = 12
+EXPLAINED_TABLES = 60
 METHODS = ["GET", "POST"]
 SNIS = ["s.com", "t.com"]
 
@@ -335,3 +338,30 @@ def test_the_index_agrees_with_trying_every_route(flavor: str, oracle: Any) -> N
             )
 
             assert found == oracle(routes, asked), (seed, asked)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("flavor", ["traditional_compatible", "traditional", "expressions"])
+def test_explain_agrees_with_match(flavor: str) -> None:
+    for seed in range(EXPLAINED_TABLES):
+        chance = Random(seed)
+        routes = draw_table(chance)
+        entries = [RouterEntry(route, None, route.name or "") for route in routes]
+        router = build(entries, flavor)
+        for _ in range(REQUESTS):
+            asked = draw_request(chance)
+            sent = [(name, value) for name, values in asked.headers.items() for value in values]
+            facts = (
+                asked.method.encode(),
+                asked.host.encode(),
+                asked.path.encode(),
+                make_connection(asked.scheme, asked.port, asked.sni),
+                Headers(sent),
+                None,
+            )
+            match = router.match(*facts)
+            why = explain(entries, flavor, *facts)
+
+            assert (why.winner and why.winner.entry.value) == (match and match.value), (seed, asked)
+            told = [why.winner] if why.winner else []
+            assert len([*told, *why.runners_up, *why.misses]) == len(routes)

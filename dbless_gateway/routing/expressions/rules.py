@@ -94,3 +94,16 @@ def protocol_condition(route: Route) -> tuple[Condition, ...]:
         return ()
     names = (_CONNECTION_PROTOCOLS.get(protocol, protocol) for protocol in route.protocols)
     return (ProtocolIn(frozenset(name.encode() for name in names)),)
+
+
+def standing_of(key: int) -> tuple[tuple[str, int], ...]:
+    """Return what a key is made of, in the order in which it decides."""
+    classic = compatible.standing_of(key)
+    rank = compatible.rank_of(key)
+    is_expression = rank >= _EXPRESSION_RANK
+    priority = rank - _EXPRESSION_RANK if is_expression else 0
+    return (
+        ("expression", is_expression),
+        ("priority", priority),
+        *(classic[-2:] if is_expression else classic),
+    )
