@@ -111,7 +111,6 @@ _TABLE: dict[str, Code] = {
     "format/version": Code(
         ERROR, "A format version that does not exist", 'Use "1.1", "2.1" or "3.0", in quotes.'
     ),
-    "format/unsupported": Code(ERROR, "Not supported", "This part of the format has no meaning here."),
     "format/conflict": Code(
         ERROR, "Files that contradict each other", "Merged files must agree on this value."
     ),
