@@ -26,9 +26,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from dbless_gateway.pdk.identity import Identities
+
+T = TypeVar("T")
 
 
 class ConfigError(Exception):
@@ -88,6 +90,11 @@ class Host(Protocol):
 
     def now(self) -> float:
         """Return wall-clock seconds."""
+
+    def resource(self, name: str, make: Callable[[], T]) -> T:
+        """Return what ``make`` makes on the first use of that name: sockets and files, which outlive
+        handlers.
+        """
 
     def queue(
         self, name: str, parameters: dict[str, Any], send: Callable[[Sequence[Any]], Awaitable[None]]

@@ -41,10 +41,10 @@ def seconds_to_reset(period: str, start: int, now: float) -> int:
 class CurrentWindow:
     """Remembers the window that the last request was in, because the next is nearly always in the same."""
 
-    __slots__ = ("_ends_at", "_period", "key", "starts_at")
+    __slots__ = ("_ends_at", "key", "period", "starts_at")
 
     def __init__(self, period: str) -> None:
-        self._period = period
+        self.period = period
         self.starts_at = 0
         self._ends_at = 0
         self.key = ""
@@ -52,8 +52,8 @@ class CurrentWindow:
     def enter(self, now: float) -> int:
         """Move to the window of ``now`` and return when it ends; ``key`` then names it in counters."""
         if not self.starts_at <= now < self._ends_at:
-            self.starts_at, self._ends_at = window_bounds(self._period, now)
-            self.key = f":{self.starts_at * 1000}:{self._period}"
+            self.starts_at, self._ends_at = window_bounds(self.period, now)
+            self.key = f":{self.starts_at * 1000}:{self.period}"
         return self._ends_at
 
 

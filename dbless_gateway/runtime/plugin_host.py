@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from time import time
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from dbless_gateway import __version__
 from dbless_gateway.pdk.plugin import Cache, Counters, Queue
+
+T = TypeVar("T")
 
 
 class Queues(Protocol):
@@ -18,11 +20,14 @@ class Queues(Protocol):
     ) -> Queue:
         """Return the queue of that name, made on first use."""
 
+    async def close(self, timeout_s: float) -> None:
+        """Empty all queues."""
+
 
 class PluginHost:
     """See the module."""
 
-    __slots__ = ("cache", "counters", "node_id", "queues", "version")
+    __slots__ = ("_resources", "cache", "counters", "node_id", "queues", "version")
 
     def __init__(self, node_id: str, counters: Counters, cache: Cache, queues: Queues) -> None:
         self.node_id = node_id
@@ -30,10 +35,18 @@ class PluginHost:
         self.counters = counters
         self.cache = cache
         self.queues = queues
+        self._resources: dict[str, Any] = {}
 
     def now(self) -> float:
         """Return wall-clock seconds."""
         return time()
+
+    def resource(self, name: str, make: Callable[[], T]) -> T:
+        """Return what ``make`` made on the first use of that name."""
+        if name not in self._resources:
+            self._resources[name] = make()
+        resource: T = self._resources[name]
+        return resource
 
     def queue(
         self, name: str, parameters: dict[str, Any], send: Callable[[Sequence[Any]], Awaitable[None]]

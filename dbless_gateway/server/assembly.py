@@ -7,10 +7,11 @@ old one put away when the last exchange that pinned it has ended.
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 import time
-from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
-from typing import Any, NoReturn, cast
+from collections.abc import Callable, Generator, Mapping
+from typing import Any, cast
 
 from dbless_gateway.config.entities import Entities
 from dbless_gateway.config.slices import Assembler
@@ -19,6 +20,7 @@ from dbless_gateway.runtime.cache import RingCache
 from dbless_gateway.runtime.counters import SharedCounters
 from dbless_gateway.runtime.plugin_host import PluginHost
 from dbless_gateway.runtime.pools import Pools
+from dbless_gateway.runtime.queues import Queues
 from dbless_gateway.runtime.resolver import Resolver
 from dbless_gateway.runtime.state import RuntimeState
 from dbless_gateway.runtime.upstreams import Upstreams
@@ -34,13 +36,17 @@ from dbless_gateway.snapshot.model import Snapshot
 # They have picked their target by then, whatever they waited for before.
 SWEEP_GRACE_S = 60.0
 
+# What log plugins have queued at the end; a log server that takes longer loses the last batch.
+QUEUES_TIMEOUT_S = 1.0
+
 
 class GatewayEngine:
     """Satisfies ``engine.Engine``."""
 
     def __init__(self, boot: Boot, bus: ChannelBus) -> None:
         self._options = boot.options
-        self._runtime = _runtime(boot, bus)
+        self._queues = Queues(logging.getLogger("dbless_gateway.queue"))
+        self._runtime = _runtime(boot, bus, self._queues)
         self._gateway: Gateway | None = None
         self._access_log = AccessLog(boot.options.access_log) if boot.options.access_log else None
         self._version = 0
@@ -94,6 +100,7 @@ class GatewayEngine:
         oldest = min((swapped_at for _, swapped_at in self._left_over), default=0.0)
         if time.monotonic() - oldest >= SWEEP_GRACE_S:
             self._runtime.sweep()
+            self._queues.sweep()
         return not self._left_over
 
     def start_draining(self) -> None:
@@ -105,6 +112,10 @@ class GatewayEngine:
         """Return when nothing is in flight."""
         if self._gateway is not None:
             await self._gateway.drained()
+
+    async def close(self) -> None:
+        """Send and write what is still queued, as far as that is quick."""
+        await self._queues.close(QUEUES_TIMEOUT_S)
         if self._access_log is not None:
             self._access_log.flush()
 
@@ -118,26 +129,17 @@ class GatewayEngine:
             self._access_log.reopen()
 
 
-def _runtime(boot: Boot, bus: ChannelBus) -> RuntimeState:
+def _runtime(boot: Boot, bus: ChannelBus, queues: Queues) -> RuntimeState:
     options = boot.options
     host = PluginHost(
         node_id=boot.node_id,
         counters=SharedCounters.attach(boot.counters_fd, workers=boot.workers),
         cache=RingCache.attach(boot.cache_fd, workers=boot.workers),
-        queues=_NoQueues(),
+        queues=queues,
     )
-    upstreams = Upstreams(Resolver(resolver_options(boot.dns)))
+    upstreams = Upstreams(Resolver(resolver_options(boot.dns)), bus)
     pools = Pools(options.upstream_keepalive_pool_size, options.upstream_keepalive_idle_timeout)
     return RuntimeState(upstreams, pools, host)
-
-
-class _NoQueues:
-    """Stands where log plugins' queues will be; no plugin that is here asks for one."""
-
-    def get(
-        self, name: str, parameters: dict[str, Any], send: Callable[[Sequence[Any]], Awaitable[None]]
-    ) -> NoReturn:
-        raise NotImplementedError("queues")
 
 
 def assemble(boot: Boot, bus: ChannelBus) -> GatewayEngine:

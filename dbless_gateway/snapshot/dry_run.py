@@ -7,10 +7,12 @@ raises.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from dbless_gateway import __version__
 from dbless_gateway.pdk.plugin import Cache, Counters
+
+T = TypeVar("T")
 
 
 class _Idle:
@@ -56,6 +58,10 @@ class DryRunHost:
     def now(self) -> float:
         """Plugins that are not run have no time."""
         return 0.0
+
+    def resource(self, name: str, make: Callable[[], T]) -> T:
+        """There is nothing to hold."""
+        raise _refusal()
 
     def queue(
         self, name: str, parameters: dict[str, Any], send: Callable[[Sequence[Any]], Awaitable[None]]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from dbless_gateway.config.entities import Consumer, Credential, Route, Service, Where
 from dbless_gateway.pdk.config import build_config
@@ -22,6 +22,8 @@ from dbless_gateway.pdk.query import parse_query
 from dbless_gateway.pdk.reply import Reply
 from dbless_gateway.runtime.cache import RingCache
 from dbless_gateway.runtime.counters import SharedCounters
+
+T = TypeVar("T")
 
 HERE = Where("kong.yaml", 1, 1)
 START = 1_700_000_000.25  # 2023-11-14 22:13:20 UTC
@@ -228,10 +230,17 @@ class FakeHost:
         self.counters = SharedCounters.create(slots=1024, now=self.now)
         self.cache = RingCache.create(ring_bytes=1 << 20, now=self.now)
         self.queues: dict[str, FakeQueue] = {}
+        self.resources: dict[str, Any] = {}
         self.clock = START
 
     def now(self) -> float:
         return self.clock
+
+    def resource(self, name: str, make: Callable[[], T]) -> T:
+        if name not in self.resources:
+            self.resources[name] = make()
+        made: T = self.resources[name]
+        return made
 
     def queue(
         self, name: str, parameters: dict[str, Any], send: Callable[[Sequence[Any]], Awaitable[None]]

@@ -1,0 +1,175 @@
+"""A small HTTP client for what plugins send in the background: one request at a time, on a connection that
+is kept.
+
+It knows what log servers and collectors need and nothing else: a whole body out, a status and a short body
+in. It waits, so only queues call it. A kept connection that turns out to be closed is replaced once, by a
+new one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from base64 import b64encode
+from collections.abc import Iterable
+from dataclasses import dataclass
+from time import monotonic
+from urllib.parse import unquote, urlsplit
+
+import httptools
+
+from dbless_gateway.pdk.senders import unverified_context
+
+# What is kept of an answer's body, for the log.
+_MAX_BODY_BYTES = 4096
+_READ_BYTES = 65536
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A URL taken apart."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+    authorization: str | None
+
+    @classmethod
+    def parse(cls, url: str) -> Endpoint:
+        """Return the endpoint of an absolute URL; raises ``ValueError`` when it is none."""
+        parts = urlsplit(url)
+        if not parts.hostname:
+            raise ValueError("missing host in url")
+        if parts.scheme not in ("http", "https"):
+            raise ValueError("missing scheme in url")
+        authorization = None
+        if parts.username is not None:
+            userinfo = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+            authorization = "Basic " + b64encode(userinfo.encode()).decode()
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        return cls(parts.scheme, parts.hostname, port, parts.path or "/", authorization)
+
+    @property
+    def host_header(self) -> str:
+        """Return the Host header: the port only when it is not the scheme's own."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        is_default = self.port == (443 if self.scheme == "https" else 80)
+        return host if is_default else f"{host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the server said; the body is cut."""
+
+    status: int
+    body: bytes
+
+
+class HttpClient:
+    """Sends requests to one endpoint."""
+
+    def __init__(self, endpoint: Endpoint, *, timeout_s: float, keepalive_s: float) -> None:
+        self._endpoint = endpoint
+        self._timeout_s = timeout_s
+        self._keepalive_s = keepalive_s
+        self._context = unverified_context() if endpoint.scheme == "https" else None
+        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._used_at = 0.0
+
+    async def send(self, method: str, headers: Iterable[tuple[str, str]], body: bytes) -> Answer:
+        """Send one request and return the answer; raises ``OSError`` or ``TimeoutError``."""
+        message = self._head(method, headers, len(body)) + body
+        async with asyncio.timeout(self._timeout_s):
+            streams = self._kept()
+            if streams is not None:
+                try:
+                    return await self._exchange(streams, message)
+                except (OSError, EOFError):
+                    self.close()  # The server has closed it in the meantime: once more, on a new one.
+            return await self._exchange(await self._open(), message)
+
+    def close(self) -> None:
+        """Give the connection back."""
+        if self._streams is not None:
+            self._streams[1].close()
+            self._streams = None
+
+    def _head(self, method: str, headers: Iterable[tuple[str, str]], length: int) -> bytes:
+        endpoint = self._endpoint
+        lines = [f"{method} {endpoint.path} HTTP/1.1", f"Host: {endpoint.host_header}"]
+        if endpoint.authorization is not None:
+            lines.append(f"Authorization: {endpoint.authorization}")
+        lines += [f"{name}: {value}" for name, value in headers]
+        lines += [f"Content-Length: {length}", "", ""]
+        return "\r\n".join(lines).encode("latin-1", "replace")
+
+    def _kept(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
+        if self._streams is not None:
+            reader, writer = self._streams
+            is_stale = monotonic() - self._used_at > self._keepalive_s
+            if is_stale or reader.at_eof() or writer.is_closing():
+                self.close()
+        return self._streams
+
+    async def _open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        endpoint = self._endpoint
+        self._streams = await asyncio.open_connection(
+            endpoint.host,
+            endpoint.port,
+            ssl=self._context,
+            server_hostname=endpoint.host if self._context is not None else None,
+        )
+        return self._streams
+
+    async def _exchange(
+        self, streams: tuple[asyncio.StreamReader, asyncio.StreamWriter], message: bytes
+    ) -> Answer:
+        reader, writer = streams
+        try:
+            writer.write(message)
+            await writer.drain()
+            reading = _Reading()
+            while not reading.is_complete:
+                data = await reader.read(_READ_BYTES)
+                if not data:
+                    break
+                reading.feed(data)
+            if not reading.has_head:
+                raise EOFError("the server closed the connection without an answer")
+        except BaseException:
+            self.close()
+            raise
+        self._used_at = monotonic()
+        if not reading.is_complete or not reading.keeps_alive:
+            self.close()
+        return Answer(reading.status, bytes(reading.body))
+
+
+class _Reading:
+    """Callbacks of the parser, in the order in which they fire."""
+
+    def __init__(self) -> None:
+        self.has_head = False
+        self.is_complete = False
+        self.keeps_alive = False
+        self.status = 0
+        self.body = bytearray()
+        self._parser = httptools.HttpResponseParser(self)
+
+    def feed(self, data: bytes) -> None:
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError as error:
+            raise ConnectionError(f"not an HTTP answer: {error}") from None
+
+    def on_headers_complete(self) -> None:
+        self.status = self._parser.get_status_code()
+        self.keeps_alive = self._parser.should_keep_alive()
+        self.has_head = self.status >= 200
+
+    def on_body(self, body: bytes) -> None:
+        self.body += body[: _MAX_BODY_BYTES - len(self.body)]
+
+    def on_message_complete(self) -> None:
+        # An interim answer (100) is followed by the real one.
+        self.is_complete = self.has_head

@@ -1,0 +1,70 @@
+"""Senders over real sockets on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from dbless_gateway.pdk import senders
+from dbless_gateway.pdk.senders import TcpSender, UdpSender
+from tests.support.certificates import self_signed
+from tests.support.sinks import TcpSink, UdpSink
+
+
+def test_udp(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> list[bytes]:
+        async with UdpSink() as sink:
+            sender = UdpSender("127.0.0.1", sink.port)
+            await sender.send([b"one", b"two"])
+            monkeypatch.setattr(senders, "_ADDRESS_LIFETIME_S", -1)
+            await sender.send([b"three"])
+            received = await sink.datagrams(3)
+            sender.close()
+            sender.close()
+            return received
+
+    assert asyncio.run(scenario()) == [b"one", b"two", b"three"]
+
+
+@pytest.mark.parametrize(
+    ("keepalive_s", "hangs_up", "connections"), [(60, False, 1), (-1, False, 2), (60, True, 2)]
+)
+def test_tcp(keepalive_s: float, hangs_up: bool, connections: int) -> None:
+    async def scenario() -> tuple[list[bytes], int]:
+        async with TcpSink(hangs_up=hangs_up) as sink:
+            sender = TcpSender("127.0.0.1", sink.port, timeout_s=5, keepalive_s=keepalive_s)
+            received = []
+            for line in (b"one\n", b"two\n"):
+                await sender.send(line)
+                received += await sink.lines(1)
+                if hangs_up:
+                    assert sender.streams is not None
+                    assert await sender.streams[0].read() == b""
+            sender.close()
+            return received, sink.connections
+
+    assert asyncio.run(scenario()) == ([b"one\n", b"two\n"], connections)
+
+
+def test_tcp_with_tls() -> None:
+    async def scenario() -> list[bytes]:
+        async with TcpSink(tls=self_signed()) as sink:
+            sender = TcpSender("127.0.0.1", sink.port, timeout_s=5, keepalive_s=60, tls=True, sni="logs.test")
+            await sender.send(b"secret\n")
+            received = await sink.lines(1)
+            sender.close()
+            return received
+
+    assert asyncio.run(scenario()) == [b"secret\n"]
+
+
+def test_nobody_listens() -> None:
+    async def scenario() -> None:
+        async with TcpSink() as sink:
+            port = sink.port
+        sender = TcpSender("127.0.0.1", port, timeout_s=5, keepalive_s=60)
+        with pytest.raises(OSError):  # noqa: PT011 - whatever the platform calls it.
+            await sender.send(b"x")
+
+    asyncio.run(scenario())
