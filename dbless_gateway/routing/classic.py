@@ -34,6 +34,17 @@ def is_http(route: Route) -> bool:
     return not HTTP_PROTOCOLS.isdisjoint(route.protocols)
 
 
+def has_attributes(route: Route) -> bool:
+    """Tell whether the route has anything to match by."""
+    attributes = (route.methods, route.hosts, route.paths, route.headers, route.snis)
+    return any(attributes) or bool(route.sources or route.destinations)
+
+
+def unmatchable(route: Route) -> RouteProblem:
+    """Return the problem of a route that has nothing to match by; it must not take every request."""
+    return RouteProblem(route.id, "paths", None, "the route has nothing to match by", None, None)
+
+
 def service_path_of(service: Service | None) -> bytes:
     """Return the path that is put in front of the request's."""
     return service.path.encode() if service is not None and service.path else b"/"

@@ -13,12 +13,14 @@ from uuid import UUID, uuid5
 from dbless_gateway.config.entities import Route
 from dbless_gateway.routing.anatomy import anatomy
 from dbless_gateway.routing.classic import (
+    has_attributes,
     read_headers,
     read_others,
     read_regex,
     segment_selectors,
     selectors_of,
     service_path_of,
+    unmatchable,
 )
 from dbless_gateway.routing.conditions import Condition, HostIn, PathFound, PathStarts
 from dbless_gateway.routing.hosts import ANY_HOST, HostPattern, parse_host
@@ -43,6 +45,9 @@ def rules_of(
     say.
     """
     route = entry.route
+    if not has_attributes(route):
+        problems.append(unmatchable(route))
+        return
     hosts = tuple(parse_host(host) for host in route.hosts or ())
     conditions: list[Condition] = [
         *read_others(route),

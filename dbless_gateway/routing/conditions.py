@@ -14,6 +14,8 @@ from dbless_gateway.routing.hosts import HostPattern
 from dbless_gateway.routing.regexes import Regex
 from dbless_gateway.routing.request import Request
 
+_ENCRYPTED = frozenset((b"https", b"tls"))
+
 Network = IPv4Network | IPv6Network
 
 
@@ -120,7 +122,7 @@ class SniIn:
     kind: ClassVar[str] = "snis"
 
     def __call__(self, request: Request) -> bool:
-        if request.conn.scheme != b"https":
+        if request.conn.scheme not in _ENCRYPTED:
             return True
         sni = request.conn.sni
         if sni is None:

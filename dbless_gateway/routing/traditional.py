@@ -15,12 +15,14 @@ from typing import ClassVar
 from dbless_gateway.config.entities import Route
 from dbless_gateway.routing.anatomy import anatomy
 from dbless_gateway.routing.classic import (
+    has_attributes,
     read_headers,
     read_others,
     read_regex,
     segment_selectors,
     selectors_of,
     service_path_of,
+    unmatchable,
 )
 from dbless_gateway.routing.conditions import Condition, PathFound, PathStarts
 from dbless_gateway.routing.hosts import ANY_HOST, HostKind, HostPattern, parse_host
@@ -150,6 +152,9 @@ def rules_of(
     file.
     """
     route = entry.route
+    if not has_attributes(route):
+        problems.append(unmatchable(route))
+        return
     others: list[Condition] = [*read_others(route), *read_headers(route, problems, traditional=True)]
     if not route.paths:
         yield _rule(entry, order, None, None, others)

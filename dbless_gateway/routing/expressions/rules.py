@@ -28,7 +28,7 @@ from dbless_gateway.routing.rules import Placement, RouterEntry, Rule, T
 
 # Kong sets the eight highest of 64 bits, which no classic priority reaches.
 _EXPRESSION_RANK = 0xFF << 56
-_CONNECTION_PROTOCOLS = {"grpc": "http", "grpcs": "https"}
+_CONNECTION_PROTOCOLS = {"grpc": "http", "grpcs": "https", "tls_passthrough": "tcp"}
 _REDIRECTED = (("https",), ("tls",), ("tls_passthrough",))
 
 
