@@ -51,6 +51,9 @@ class Engine(Protocol):
     async def drained(self) -> None:
         """Return when nothing is in flight."""
 
+    async def close(self) -> None:
+        """Send and write what is still queued; the process ends next."""
+
     def counts(self) -> Mapping[str, int]:
         """Return counters and gauges under the names of ``runtime/report.py``."""
 

@@ -29,6 +29,7 @@ from dbless_gateway.server.control import LogLevel, ReopenLogs
 from dbless_gateway.server.listeners import Listener, ListenError, bind_all
 from dbless_gateway.server.load_messages import LoadRequest
 from dbless_gateway.server.loading import Configuration, LoaderFailed, load
+from dbless_gateway.server.node_health import NodeHealth
 from dbless_gateway.server.options import ServerSettings
 from dbless_gateway.server.shared import SharedState
 from dbless_gateway.server.slots import plan_slots
@@ -72,6 +73,7 @@ class Supervisor:
         self._servers: list[AdminServer] = []
         self._pool: WorkerPool | None = None
         self._shared: SharedState | None = None
+        self._health: NodeHealth | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def run(self) -> int:
@@ -120,13 +122,16 @@ class Supervisor:
         self._shared = SharedState.create(self._settings)
         plans = plan_slots(self._settings, self._listeners, self._shared)
         self._pool = WorkerPool(self._worker_command, plans)
+        self._health = NodeHealth(self._pool.bus, self._settings.dns)
         for listener in self._listeners:
             listener.start()
         problems = await self._pool.start(loaded)
         if problems:
             return self._refuse_to_start(problems)
         self._note_load("started", NO_HASH, loaded, began)
+        await self._health.adopt(loaded.slices)
         self._spawn(self._pool.watch_over())
+        self._spawn(self._health.sweep_regularly())
         if self._settings.watch:
             self._spawn(self._watch(known))
         return EXIT_OK
@@ -161,6 +166,8 @@ class Supervisor:
         problems = await self._pool.move(loaded)
         if problems:
             return self._note_rejected(loaded.hash, _headlines(problems), began)
+        assert self._health is not None
+        await self._health.adopt(loaded.slices)
         return self._note_load("reloaded", served.hash, loaded, began)
 
     async def _watch(self, known: Fingerprint) -> None:
@@ -222,6 +229,8 @@ class Supervisor:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._pool is not None:
             await self._pool.end(drain_timeout_s=None)
+        if self._health is not None:
+            await self._health.close()
         for server in self._servers:
             await server.close()
         for listener in self._listeners:

@@ -178,6 +178,7 @@ class Worker:
                     await self._engine.drained()
             except TimeoutError:
                 logs.event(_log, "warn", "requests in flight are cut: the drain timeout is over")
+            await self._engine.close()
         self._end()
 
     def _on_channel_closed(self, error: Exception | None) -> None:

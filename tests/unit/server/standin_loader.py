@@ -9,15 +9,29 @@ import json
 import pickle
 import sys
 import time
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
+from dbless_gateway.config.entities import Entities, Vault, Where
 from dbless_gateway.config.problems import Problem
+from dbless_gateway.config.slices import to_slices
 from dbless_gateway.server.frames import frame
 from dbless_gateway.server.load_messages import OUTCOME, SLICE, Loaded, LoadRequest
 
 
 def a_problem(message: str, severity: str = "error") -> Problem:
     return Problem("conf.json", 3, 5, 3, 9, severity, "test/problem", "services[0]", "service 0", message)
+
+
+def carrying(value: dict[str, Any]) -> Entities:
+    """Return a configuration of nothing but this value."""
+    where = Where("conf.json", 1, 1)
+    vault = Vault("id", "p", "env", None, value, None, 0, 0, where)
+    collections: dict[str, Any] = {field.name: () for field in fields(Entities)}
+    return Entities(
+        **collections | {"hash": value.get("hash", ""), "format_version": "3.0", "vaults": (vault,)}
+    )
 
 
 def main() -> int:
@@ -31,10 +45,12 @@ def main() -> int:
     problems = (a_problem(value["problem"]),) if "problem" in value else ()
     if "warning" in value:
         problems = (a_problem(value["warning"], "warning"),)
+    entities = carrying(value)
     loaded = Loaded(value.get("hash", ""), {"routes": 1}, problems)
     out = sys.stdout.buffer
     out.write(frame(OUTCOME, pickle.dumps(loaded)))
-    out.write(frame(SLICE, pickle.dumps(value)))
+    for data in to_slices(entities):
+        out.write(frame(SLICE, data))
     out.flush()
     return 0
 

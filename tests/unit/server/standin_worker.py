@@ -7,27 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import os
-import pickle
 import sys
 from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
+from dbless_gateway.config.entities import Entities
+from dbless_gateway.config.slices import Assembler
 from dbless_gateway.server.bus import ChannelBus
 from dbless_gateway.server.control import Boot
 from dbless_gateway.server.engine import Outcome
 from dbless_gateway.server.worker import main
 from tests.unit.server.standin_loader import a_problem
-
-
-class Collector:
-    def __init__(self) -> None:
-        self.value: Any = None
-
-    def add(self, data: bytes) -> None:
-        self.value = pickle.loads(data)
-
-    def entities(self) -> Any:
-        return self.value
 
 
 class StandinEngine:
@@ -47,18 +37,19 @@ class StandinEngine:
     def protocol_factory(self, scheme: str, port: int) -> Callable[[], asyncio.BaseProtocol]:
         return lambda: _Answering(self)
 
-    def new_assembler(self) -> Collector:
-        return Collector()
+    def new_assembler(self) -> Assembler:
+        return Assembler()
 
-    def build_steps(self, entities: Any) -> Generator[None, None, Outcome]:
+    def build_steps(self, entities: Entities) -> Generator[None, None, Outcome]:
         yield
-        if "crash" in entities:
-            os._exit(int(entities["crash"]))
-        if entities.get("crash_in") == self.boot.index and self.snapshot:
+        value = entities.vaults[0].config
+        if "crash" in value:
+            os._exit(int(value["crash"]))
+        if value.get("crash_in") == self.boot.index and self.snapshot:
             os._exit(1)
-        if entities.get("refused_by") == self.boot.index:
+        if value.get("refused_by") == self.boot.index:
             return (a_problem("worker says no"),)
-        return entities
+        return value
 
     def discard(self, snapshot: Any) -> None:
         pass
@@ -75,6 +66,9 @@ class StandinEngine:
 
     async def drained(self) -> None:
         await self.idle.wait()
+
+    async def close(self) -> None:
+        sys.stderr.write(f"closed by {self.boot.index}\n")
 
     def counts(self) -> Mapping[str, int]:
         return {"total_requests": self.requests}

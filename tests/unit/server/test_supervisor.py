@@ -236,6 +236,7 @@ class TestStop:
             node.process.send_signal(number)
             assert b"one" in sock.recv(1000)
             assert node.end() == 0
+        assert {"closed by 0", "closed by 1"} <= set(node.log.lines)
 
     def test_connections_in_the_queue_are_served(self, tmp_path: Path) -> None:
         node = Node(tmp_path, workers=1)

@@ -1,0 +1,75 @@
+"""The health of the node's targets: one registry and one prober, in the process that outlives the workers.
+
+Workers report over the bus and hear every change over it. The supervisor resolves targets like one more
+worker does, so that probes run without traffic; here all of them are told what each configuration says.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from typing import Any
+
+from dbless_gateway.config.entities import Entities
+from dbless_gateway.config.slices import Assembler
+from dbless_gateway.runtime.bus import Bus
+from dbless_gateway.runtime.health import HealthRegistry
+from dbless_gateway.runtime.health_messages import Address
+from dbless_gateway.runtime.prober import Prober
+from dbless_gateway.runtime.resolver import Resolver
+from dbless_gateway.runtime.upstreams import Upstreams
+from dbless_gateway.server.dns import resolver_options
+
+# The registry forgets addresses five minutes after it last heard that they are there.
+SWEEP_INTERVAL_S = 60.0
+
+
+class NodeHealth:
+    """See the module."""
+
+    def __init__(self, bus: Bus, dns: Mapping[str, Any]) -> None:
+        self.registry = HealthRegistry(bus)
+        self.upstreams = Upstreams(resolver := Resolver(resolver_options(dns)))
+        self._resolver = resolver
+        self._prober = Prober(self.upstreams, self.registry)
+        self._entities: Entities | None = None
+
+    async def adopt(self, slices: Sequence[bytes]) -> None:
+        """Check what this configuration says; what is known of targets that stay is kept."""
+        entities = await assemble(slices)
+        await _pause_between(self.upstreams.adopt_steps(entities.upstreams, entities.targets, ()))
+        self.upstreams.activate()
+        self.registry.adopt(entities.upstreams)
+        self._prober.adopt(entities.upstreams)
+        self.upstreams.sweep()
+        self._entities = entities
+
+    async def sweep_regularly(self) -> None:
+        """Let the registry forget addresses that are gone."""
+        while True:
+            await asyncio.sleep(SWEEP_INTERVAL_S)
+            self.registry.sweep(self._addresses())
+
+    async def close(self) -> None:
+        """Stop probing and resolving."""
+        await self._prober.close()
+        await self._resolver.close()
+
+    def _addresses(self) -> Iterator[tuple[str, Address]]:
+        for upstream in self._entities.upstreams if self._entities is not None else ():
+            for peer in self.upstreams.for_upstream(upstream.id).peers:
+                yield upstream.id, peer.checked_address
+
+
+async def assemble(slices: Sequence[bytes]) -> Entities:
+    """Put a configuration together a slice in each turn of the loop: probes must not wait for a large one."""
+    assembler = Assembler()
+    for data in slices:
+        assembler.add(data)
+        await asyncio.sleep(0)
+    return assembler.entities()
+
+
+async def _pause_between(steps: Generator[None, None, None]) -> None:
+    for _ in steps:
+        await asyncio.sleep(0)
