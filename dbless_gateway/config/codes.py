@@ -111,6 +111,16 @@ _TABLE: dict[str, Code] = {
     "format/version": Code(
         ERROR, "A format version that does not exist", 'Use "1.1", "2.1" or "3.0", in quotes.'
     ),
+    "format/unsupported": Code(
+        ERROR,
+        "A part of Kong's format that is not supported",
+        "Ignoring it would change what the gateway does.",
+    ),
+    "format/ignored": Code(
+        WARNING,
+        "Entities that have no use here",
+        "They belong to a database, and there is none. Remove them.",
+    ),
     "format/conflict": Code(
         ERROR, "Files that contradict each other", "Merged files must agree on this value."
     ),

@@ -122,6 +122,20 @@ class Document:
                 node = value_node if last else container.at
         return self.span(node) if len(self.starts) else Span(1, 1, 1, 1)
 
+    def full_span(self, container: object, path: tuple[str | int, ...]) -> Span:
+        """Return the whole span of what ``path`` names, over all its lines."""
+        for step in path[:-1]:
+            container = _step(container, step)
+        found = self._child(container, path[-1])
+        node = found[1] if found is not None else 0
+        start, end = self.starts[node], self.ends[node]
+        return Span(
+            (start >> COLUMN_BITS) + 1,
+            (start & COLUMN_MASK) + 1,
+            (end >> COLUMN_BITS) + 1,
+            (end & COLUMN_MASK) + 1,
+        )
+
     def is_substituted(self, container: object, path: tuple[str | int, ...]) -> bool:
         """Tell whether the scalar at ``path`` came from the environment."""
         return bool(self.substituted) and self._node(container, path) in self.substituted

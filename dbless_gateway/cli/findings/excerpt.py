@@ -1,0 +1,106 @@
+"""The piece of source that a problem is about: one line, cut to size, with a marker below it.
+
+Values that must not be shown are blanked here. In a document that was understood the schemas say where they
+are; in one that was not, whatever follows a telling word is taken for a secret.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cached_property
+from typing import NamedTuple
+
+from dbless_gateway.config.document import Span
+from dbless_gateway.config.problems import Problem
+from dbless_gateway.lint.credentials import secret_spans
+from dbless_gateway.lint.places import Places
+
+# A terminal of this width shows the line without wrapping, with the gutter before it.
+_MAX_WIDTH = 110
+# How much is shown before the place when a line has to be cut.
+_LEAD = 40
+_BLANK = "*"
+_CUT = "…"
+
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_TELLING = re.compile(
+    r"(?i)\b(?:key|secret|password|token|credential|apikey|jwk|authorization)[\w-]*[\"']?\s*:\s*(\S.*)"
+)
+_ARMOR = re.compile(r"^\s*[A-Za-z0-9+/]{40,}={0,2}\s*$")
+
+
+class Excerpt(NamedTuple):
+    """A line and what points at the place in it."""
+
+    line: str
+    marker: str
+
+
+class Excerpts:
+    """Cuts excerpts from the texts of one configuration."""
+
+    def __init__(self, texts: Mapping[str, str], places: Places) -> None:
+        self._texts = texts
+        self._places = places
+        self._lines: dict[str, list[str]] = {}
+
+    def of(self, problem: Problem) -> Excerpt | None:
+        """Return the excerpt of a problem, or None when its file has no such line."""
+        text = self._texts.get(problem.file)
+        if text is None:
+            return None
+        lines = self._lines.get(problem.file)
+        if lines is None:
+            lines = self._lines[problem.file] = text.split("\n")
+        if not 1 <= problem.line <= len(lines):
+            return None
+        line = self._blanked(problem.file, problem.line, lines[problem.line - 1].removesuffix("\r"))
+        end = problem.end_column if problem.end_line == problem.line else len(line) + 1
+        return _cut(line, problem.column - 1, max(end - problem.column, 1))
+
+    def _blanked(self, file: str, number: int, line: str) -> str:
+        if file not in self._understood:
+            return _blank_telling(line)
+        for span in self._secrets.get((file, number), ()):
+            start = span.column - 1 if span.line == number else 0
+            end = span.end_column - 1 if span.end_line == number else len(line)
+            line = line[:start] + _BLANK * max(end - start, 0) + line[end:]
+        return line
+
+    @cached_property
+    def _understood(self) -> set[str]:
+        return {document.file for document in self._places.documents}
+
+    @cached_property
+    def _secrets(self) -> dict[tuple[str, int], list[Span]]:
+        found: dict[tuple[str, int], list[Span]] = {}
+        for file, span in secret_spans(self._places):
+            for number in range(span.line, span.end_line + 1):
+                found.setdefault((file, number), []).append(span)
+        return found
+
+
+def printable(text: str) -> str:
+    """Return a text without characters that do something to a terminal, or hide something in it."""
+    return _CONTROLS.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+
+
+def _blank_telling(line: str) -> str:
+    found = _TELLING.search(line)
+    if found is not None:
+        return line[: found.start(1)] + _BLANK * len(found[1])
+    return _BLANK * len(line) if _ARMOR.match(line) else line
+
+
+def _cut(line: str, start: int, width: int) -> Excerpt:
+    """Cut a line to the width of a terminal around a place, and mark the place."""
+    # One character for one: the marker must stay below its place.
+    line = _CONTROLS.sub(" ", line)
+    if len(line) > _MAX_WIDTH:
+        first = max(min(start - _LEAD, len(line) - _MAX_WIDTH), 0)
+        piece = line[first : first + _MAX_WIDTH]
+        line = (_CUT if first else "") + piece + (_CUT if first + _MAX_WIDTH < len(line) else "")
+        start += (1 if first else 0) - first
+    width = max(min(width, len(line) - start), 1)
+    return Excerpt(line, " " * start + "^" * width)

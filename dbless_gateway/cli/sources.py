@@ -1,0 +1,54 @@
+"""What the commands that read configuration files have in common: where variables come from."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from dbless_gateway.config.load import LoadOptions
+
+# The first one is Kong's default. ``routing`` knows them too, but costs more to import than --help may.
+ROUTER_FLAVORS = ("traditional_compatible", "traditional", "expressions")
+
+
+def add_environment_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that say what ``${{ env "DECK_X" }}`` in a file stands for."""
+    parser.add_argument(
+        "--env-file", metavar="FILE", help="NAME=VALUE lines; they win over the environment of this process"
+    )
+    parser.add_argument(
+        "--mock-env",
+        action="store_true",
+        help="give every variable a placeholder, to check files on a machine without the secrets",
+    )
+
+
+def load_options(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> LoadOptions:
+    """Return how to load, as the flags say; wrong usage ends the program."""
+    environ = dict(os.environ)
+    if arguments.env_file is not None:
+        try:
+            with open(arguments.env_file, encoding="utf-8") as file:
+                environ |= read_env_file(file.read())
+        except (OSError, ValueError) as error:
+            parser.error(f"--env-file {arguments.env_file}: {error}")
+    flavor = getattr(arguments, "router_flavor", ROUTER_FLAVORS[0])
+    return LoadOptions(environ=environ, mock_env=arguments.mock_env, router_flavor=flavor)
+
+
+def read_env_file(text: str) -> dict[str, str]:
+    """Read ``NAME=VALUE`` lines: comments, ``export`` and a pair of quotes around the value are dropped."""
+    values: dict[str, str] = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        line = line.strip()
+        if not line or line.startswith("#"):
+            continue
+        name, equals, value = line.removeprefix("export ").partition("=")
+        name, value = name.strip(), value.strip()
+        if not equals or not name.isidentifier():
+            # The line may hold a secret, so it is not shown.
+            raise ValueError(f"line {number} is not NAME=VALUE")
+        if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
+            value = value[1:-1]
+        values[name] = value
+    return values

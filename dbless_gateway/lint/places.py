@@ -1,0 +1,86 @@
+"""Where the entities of a loaded configuration stand in its files.
+
+Entities know the line on which they begin and nothing more: the rest would only cost memory in a gateway that
+runs. Whoever wants to point at one of their fields asks here. It goes back to the parsed documents, and makes
+the list of what stands in them once more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from dbless_gateway.config.document import Document, Map
+from dbless_gateway.config.drafts import Draft, Path, Report, render_path
+from dbless_gateway.config.entities import Where
+from dbless_gateway.config.problems import Problem
+from dbless_gateway.config.schemas import load_schemas
+from dbless_gateway.config.tree import collect_drafts
+
+
+class Placed(Protocol):
+    """Any entity."""
+
+    @property
+    def where(self) -> Where:
+        """Its first line."""
+
+
+class Places:
+    """The drafts of all documents, by the place where they begin."""
+
+    def __init__(self, documents: Sequence[Document]) -> None:
+        self.documents = [document for document in documents if isinstance(document.data, Map)]
+        # What is wrong with the shape was said when the file was loaded.
+        unheard = Report()
+        self.drafts = [draft for document in documents for draft in _drafts_of(document, unheard)]
+        # An alias puts one mapping into several places; the first one speaks for all.
+        self._by_where = {draft.where: draft for draft in reversed(self.drafts)}
+
+    def of(self, entity: Placed) -> Draft:
+        """Return the draft that an entity was made from."""
+        return self._by_where[entity.where]
+
+    def refine(self, problem: Problem) -> Problem:
+        """Return a problem of the compiler, which knows entities only, with the place of the field."""
+        draft = self._by_where.get(Where(problem.file, problem.line, problem.column))
+        if draft is None or problem.path:
+            return problem
+        path, message = _split_message(problem.message, draft)
+        span = draft.document.locate(draft.source, path)
+        label = draft.label()
+        return replace(
+            problem,
+            line=span.line,
+            column=span.column,
+            end_line=span.end_line,
+            end_column=span.end_column,
+            path=render_path(draft.path() + path),
+            entity=f"{label} > {render_path(path)}" if path else label,
+            message=message,
+        )
+
+
+def _drafts_of(document: Document, report: Report) -> Iterable[Draft]:
+    return collect_drafts(document, load_schemas(), report) if isinstance(document.data, Map) else ()
+
+
+def _split_message(message: str, draft: Draft) -> tuple[Path, str]:
+    """Cut the field off a message such as ``config.minute: expected a number``."""
+    name, colon, rest = message.partition(": ")
+    path = _read_path(name)
+    if not colon or path is None or path[0] not in draft.fields:
+        return (), message
+    return path, rest
+
+
+def _read_path(text: str) -> Path | None:
+    """Read what ``render_path`` writes; None when it is no path."""
+    path: list[str | int] = []
+    for part in text.split("."):
+        name, *indexes = part.replace("]", "").split("[")
+        if not name.replace("_", "").replace("-", "").isalnum() or not all(map(str.isdigit, indexes)):
+            return None
+        path += [name, *map(int, indexes)]
+    return tuple(path)

@@ -1,0 +1,128 @@
+"""The line that ``start`` runs, up to the compiled snapshot, and the lints behind it.
+
+``judge`` is what ``validate`` is: a file without errors here is a file that starts. The one difference is a
+plugin that this version does not run. ``start`` must refuse it, while here it is a warning with a code of its
+own, so that files for a full Kong can be checked too.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from dbless_gateway.config.drafts import Report
+from dbless_gateway.config.load import Loaded, LoadOptions, load
+from dbless_gateway.config.problems import Problem
+from dbless_gateway.config.source import Source
+from dbless_gateway.lint import credentials, health, paths, reach, surprises, tls, unused
+from dbless_gateway.lint.places import Places
+from dbless_gateway.lint.subject import Lint, Subject
+from dbless_gateway.snapshot.compile import CompileOptions, compile_snapshot
+from dbless_gateway.snapshot.dry_run import DryRunHost
+from dbless_gateway.snapshot.model import Snapshot
+from dbless_gateway.snapshot.plugin_loader import find_module, plugin_problem
+
+if TYPE_CHECKING:
+    from dbless_gateway.config.entities import Entities, Plugin
+
+NOT_RUN = "plugin/not-run"
+
+_OF_ENTITIES: Mapping[str, Lint] = MappingProxyType(
+    {
+        reach.UNREACHABLE: reach.contests,
+        reach.AMBIGUOUS: reach.contests,
+        paths.PREFIX_BOUNDARY: paths.prefix_boundary,
+        paths.REGEX_WITHOUT_TILDE: paths.regex_without_tilde,
+        health.NEVER_EJECTS: health.never_ejects,
+        credentials.PLAINTEXT: credentials.plaintext_credentials,
+        tls.UNVERIFIED: tls.unverified,
+        unused.UPSTREAM: unused.upstreams,
+        unused.CONSUMER: unused.consumers,
+        unused.CERTIFICATE: unused.certificates,
+    }
+)
+# Every lint; all are on unless somebody switches them off.
+LINTS: frozenset[str] = frozenset((*_OF_ENTITIES, surprises.SURPRISE))
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """``snapshot`` is None exactly when one of the problems is an error."""
+
+    problems: list[Problem]
+    loaded: Loaded
+    places: Places
+    snapshot: Snapshot | None
+
+    def has_errors(self) -> bool:
+        """Tell whether the configuration cannot be used."""
+        return any(problem.severity == "error" for problem in self.problems)
+
+
+def judge(sources: Sequence[Source], options: LoadOptions, lints: Collection[str] = LINTS) -> Verdict:
+    """Load, compile and lint one configuration; ``lints`` are the codes that are wanted."""
+    with _without_collector():
+        loaded = load(sources, options)
+        places = Places(loaded.documents)
+        report = Report()
+        if surprises.SURPRISE in lints:
+            surprises.report_surprises(places, report)
+        problems, snapshot = _compile(loaded.entities, options)
+        if snapshot is not None and loaded.entities is not None:
+            subject = Subject(loaded.entities, places, snapshot.router, options.router_flavor)
+            _lint(subject, lints, report)
+    found = [*loaded.problems, *map(places.refine, problems)]
+    # What is an error there needs no lint.
+    wrong = {(problem.file, problem.line, problem.column) for problem in found if problem.severity == "error"}
+    found += [p for p in report.problems if (p.file, p.line, p.column) not in wrong]
+    return Verdict(_in_order(found, loaded), loaded, places, snapshot)
+
+
+def _compile(entities: Entities | None, options: LoadOptions) -> tuple[list[Problem], Snapshot | None]:
+    if entities is None:
+        return [], None
+    not_run = [plugin for plugin in entities.plugins if plugin.enabled and find_module(plugin.name) is None]
+    if not_run:
+        left_out = {plugin.id for plugin in not_run}
+        run = tuple(plugin for plugin in entities.plugins if plugin.id not in left_out)
+        entities = replace(entities, plugins=run)
+    problems = [_warning(plugin) for plugin in not_run]
+    outcome = compile_snapshot(entities, DryRunHost(), CompileOptions(router_flavor=options.router_flavor))
+    if isinstance(outcome, list):
+        return problems + outcome, None
+    return problems, outcome
+
+
+def _warning(plugin: Plugin) -> Problem:
+    message = f"plugin '{plugin.name}' is valid, but this version does not run it"
+    return replace(plugin_problem(plugin, NOT_RUN, message, None), severity="warning")
+
+
+def _lint(subject: Subject, lints: Collection[str], report: Report) -> None:
+    wanted = dict.fromkeys(lint for code, lint in _OF_ENTITIES.items() if code in lints)
+    for lint in wanted:
+        for draft, finding in lint(subject):
+            if finding.code in lints:
+                report.add(draft, finding)
+
+
+def _in_order(problems: list[Problem], loaded: Loaded) -> list[Problem]:
+    """Sort by file, in the order in which the files were read, and by place."""
+    order = {name: number for number, name in enumerate(loaded.texts)}
+    return sorted(problems, key=lambda p: (order.get(p.file, -1), p.line, p.column, p.severity, p.code))
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Pause the cycle collector: everything that is made here is needed up to the end."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
