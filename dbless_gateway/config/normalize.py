@@ -57,6 +57,10 @@ def translate_deprecated(record: Record, given: Fields, path: Path) -> list[Find
     for name, schema in record.deprecated.items():
         if name in given:
             findings += _translate(given, name, schema, path)
+    for name, old_default in record.old_fields.items():
+        if given.get(name) is not None and given[name] != old_default:
+            message = f"`{name}` is deprecated"
+            findings.append(Finding((*path, name), "plugin/deprecated", message, None, on_key=True))
     return findings
 
 

@@ -76,7 +76,22 @@ def _check_shape(document: Document, validator: Validator, report: Report) -> bo
             finding = finding._replace(code="format/version")
         report.add_place(document, finding.path, finding)
     _check_defaults(document, report)
+    _check_foreign(document, validator.schema["properties"], report)
     return True
+
+
+def _check_foreign(document: Document, properties: Mapping[str, Any], report: Report) -> None:
+    """Report collections that mean something to Kong and nothing to us."""
+    for name, value in document.data.items():
+        schema = properties.get(name)
+        if not value or not isinstance(value, list) or not isinstance(schema, dict):
+            continue
+        if "x-kong-unsupported" in schema:
+            finding = Finding((), "format/unsupported", "not supported", schema["x-kong-unsupported"], True)
+            report.add_place(document, (name,), finding)
+        elif "x-kong-ignored" in schema:
+            message = f"`{name}` has no use without a database and is ignored"
+            report.add_place(document, (name,), Finding((), "format/ignored", message, None, True))
 
 
 def _check_defaults(document: Document, report: Report) -> None:

@@ -43,6 +43,12 @@ class Record:
             name: item["x-kong-reference"] for name, item in properties.items() if "x-kong-reference" in item
         }
         self.deprecated = {name: item for name, item in properties.items() if "x-kong-alias-of" in item}
+        # Still real fields, which stay silent at the value that everyone had.
+        self.old_fields = {
+            name: item.get("x-kong-old-default")
+            for name, item in properties.items()
+            if item.get("deprecated") and "x-kong-alias-of" not in item
+        }
         self._blank: dict[str, Any] = {}
         self._fresh: list[tuple[str, Any]] = []
         self._records: list[tuple[str, Record]] = []

@@ -29,7 +29,7 @@ class Validator:
     """Judges values against one schema; compiled when first used."""
 
     def __init__(self, schema: Schema, *, fast: bool = True) -> None:
-        self._schema = schema
+        self.schema = schema
         self._verdict: Callable[[Any], bool] | None = _fast_verdict(schema) if fast else None
         self._slow: Draft202012Validator | None = None
 
@@ -46,7 +46,7 @@ class Validator:
 
     def _errors(self, value: Any) -> Iterable[ValidationError]:
         if self._slow is None:
-            self._slow = _slow_validator(self._schema)
+            self._slow = _slow_validator(self.schema)
         return self._slow.iter_errors(value)
 
 

@@ -34,6 +34,9 @@ REFUSED = [
     Rejected("format/defaults", "cannot have these restricted fields set: name", "_info: {defaults: {service: {§name: a}}}\n"),
     Rejected("schema/type", "expected a record", "_plugin_configs: {a: §5}\n"),
     Rejected("schema/unknown-field", "unknown field", "_konnect: {§name: a}\n"),
+    Rejected("format/unsupported", "not supported", "§filter_chains: [{filters: []}]\n"),
+    Rejected("format/unsupported", "not supported", "§consumer_group_plugins: [{name: cors}]\n"),
+    Rejected("schema/type", "expected an array", "workspaces: §x\n"),
     # YAML.
     Rejected("yaml/syntax", "could not find expected ':'", "services:\n- name: a\n  §host\n  port: 8\n"),
     Rejected("yaml/syntax", "did not find expected", "services: [a, §"),
@@ -158,6 +161,12 @@ ACCEPTED = [
 @pytest.mark.parametrize("text", ACCEPTED)
 def test_accepted(text: str) -> None:
     assert accept(text).hash == EMPTY_HASH
+
+
+def test_what_only_a_database_needs_is_ignored_with_a_warning() -> None:
+    loaded = load_text("workspaces: [{name: default}]\noauth2_tokens: [{access_token: a}]\nsessions: []\n")
+    assert [problem.code for problem in loaded.problems] == ["format/ignored", "format/ignored"]
+    assert loaded.entities is not None
 
 
 def test_the_hash_is_that_of_the_text() -> None:

@@ -173,6 +173,14 @@ def test_deprecated_names_are_translated_with_a_warning(config: str, expected: d
     assert not [name for name in loaded.entities.plugins[0].config if name.startswith("redis_")]
 
 
+@pytest.mark.parametrize(("value", "warnings"), [("1", []), ("2", ["plugin/deprecated"]), ("null", [])])
+def test_fields_on_their_way_out_warn_unless_they_change_nothing(value: str, warnings: list[str]) -> None:
+    loaded = load_text(_plugin("datadog", f"{{queue_size: {value}}}"))
+    assert [problem.code for problem in loaded.problems] == warnings
+    assert loaded.entities is not None
+    assert "queue_size" in loaded.entities.plugins[0].config
+
+
 def test_names_inside_records_are_translated_too() -> None:
     config = (
         "{account_email: a@b.c, storage: redis, storage_config: {redis: {host: h, auth: x, namespace: n}}}"

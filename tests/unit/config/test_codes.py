@@ -11,9 +11,7 @@ import dbless_gateway
 from dbless_gateway.config.codes import CODES, ERROR, WARNING
 
 SOURCES = [
-    path.read_text()
-    for path in Path(dbless_gateway.__file__).parent.rglob("*.py")
-    if path.name != "codes.py"
+    path.read_text() for path in Path(dbless_gateway.__file__).parent.rglob("*.py") if path.name != "codes.py"
 ]
 USED = {
     match

@@ -21,7 +21,9 @@ def test_a_good_file_needs_none_of_the_heavy_modules(tmp_path: Path) -> None:
     file = tmp_path / "kong.yaml"
     file.write_text('_format_version: "3.0"\nservices: [{name: a, host: h, routes: [{paths: [/]}]}]\n')
     program = (
-        "import sys; from dbless_gateway.config.load import load; from dbless_gateway.config.source import Source\n"
+        "import sys\n"
+        "from dbless_gateway.config.load import load\n"
+        "from dbless_gateway.config.source import Source\n"
         f"assert load([Source({str(file)!r})]).entities\n"
         f"print([name for name in {HEAVY} if name in sys.modules])"
     )

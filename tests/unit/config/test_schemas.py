@@ -17,7 +17,7 @@ from dbless_gateway.config.schemas import Record, load_schemas, schemas_folder
 from dbless_gateway.config.validate import Validator
 
 FILES = sorted(schemas_folder().rglob("*.json"))
-CLASSES = {
+CLASSES: dict[str, Any] = {
     "services": e.Service,
     "routes": e.Route,
     "consumers": e.Consumer,
@@ -93,10 +93,11 @@ def test_schema_and_class_have_the_same_fields(collection: str) -> None:
 def test_health_checks_have_the_same_fields() -> None:
     schema = load_schemas().entity("upstreams").record.properties["healthchecks"]["properties"]
     assert set(schema) == set(e.Healthchecks.__match_args__)
-    for part, kind, healthy, unhealthy in (
+    parts: list[tuple[str, Any, Any, Any]] = [
         ("active", e.ActiveChecks, e.ActiveHealthy, e.ActiveUnhealthy),
         ("passive", e.PassiveChecks, e.PassiveHealthy, e.PassiveUnhealthy),
-    ):
+    ]
+    for part, kind, healthy, unhealthy in parts:
         fields = schema[part]["properties"]
         assert set(fields) == set(kind.__match_args__)
         assert set(fields["healthy"]["properties"]) == set(healthy.__match_args__)
