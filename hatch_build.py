@@ -34,10 +34,19 @@ HOT_MODULES = (
     "proxy/tunnel.py",
     "proxy/upload.py",
     "proxy/upstream.py",
+    "balancing/plan.py",
+    "balancing/round_robin.py",
     "routing/cache.py",
+    "routing/inputs.py",
+    "routing/match.py",
     "routing/paths.py",
+    "routing/request.py",
     "routing/router.py",
+    "runtime/balancer.py",
+    "runtime/lineup.py",
+    "runtime/peer.py",
     "runtime/pools.py",
+    "runtime/upstreams.py",
 )
 C_EXTENSION = ("dbless_gateway.http1._splitting", "dbless_gateway/http1/_splitting.c")
 

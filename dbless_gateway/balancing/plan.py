@@ -63,7 +63,7 @@ class Roster:
 
     def untried(self, tried: Sequence[int]) -> list[int]:
         """Return the available seats that were not tried yet; all available ones when there are none."""
-        up = [seat for seat, is_up in enumerate(self.available) if is_up]
+        up = [seat for seat in range(len(self.available)) if self.available[seat]]
         return [seat for seat in up if seat not in tried] or up
 
 

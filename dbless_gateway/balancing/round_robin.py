@@ -65,7 +65,7 @@ class RoundRobin:
     def refresh(self) -> None:
         """Lay out one turn over the available seats."""
         roster = self._roster
-        self._owners = [seat for seat, is_up in enumerate(roster.available) if is_up]
+        self._owners = [seat for seat in range(len(roster.available)) if roster.available[seat]]
         weights = [roster.weights[seat] for seat in self._owners]
         divisor = gcd(*weights) or 1
         self._reach = list(accumulate(weight // divisor for weight in weights))
