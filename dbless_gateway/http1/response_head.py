@@ -20,7 +20,7 @@ except ImportError:
 
 _SPECIAL_LINE_CACHE = 2048
 # Statuses whose responses never have a body (RFC 9112 section 6.3).
-_NO_BODY = frozenset((204, 304))
+NO_BODY = frozenset((204, 304))
 _LENGTH, _CONTENT_TYPE, _KEEP_ALIVE, _OTHER = range(4)
 
 
@@ -125,7 +125,7 @@ def parse_response_head(head: bytes, to_head_request: bool) -> ResponseHead:
             response.keep_alive = True
         else:
             _take_special(response, name, value)
-    if to_head_request or status < 200 or status in _NO_BODY:
+    if to_head_request or status < 200 or status in NO_BODY:
         return response
     if b"transfer-encoding" in response.special:
         _take_transfer_encoding(response, response.special[b"transfer-encoding"])

@@ -31,14 +31,14 @@ def _text(raw: bytes) -> str:
 class UpstreamRequest:
     """The request as the target will see it, once a plugin has asked to see or change it."""
 
-    __slots__ = ("_method", "_path", "_query", "body", "headers", "host", "target")
+    __slots__ = ("_host", "_method", "_path", "_query", "body", "headers", "target")
 
     def __init__(self, head: RequestHead, path: bytes) -> None:
         self.headers = TextHeaders(Headers(head.plain))
         self._method = head.method
         self._path = path
         self._query = head.query
-        self.host: str | None = None
+        self._host: str | None = None
         self.body: bytes | None = None
         self.target: tuple[str, int] | None = None
 
@@ -74,6 +74,17 @@ class UpstreamRequest:
         if value is not None and any(byte in value for byte in " \r\n\0"):
             raise ValueError("a raw query cannot contain spaces or line breaks")
         self._query = None if value is None else value.encode("latin-1", "replace")
+
+    @property
+    def host(self) -> str | None:
+        """The Host header; None leaves it to the balancer."""
+        return self._host
+
+    @host.setter
+    def host(self, value: str | None) -> None:
+        if value is not None and (not value or not value.isprintable() or " " in value):
+            raise ValueError(f"not a host: {value!r}")
+        self._host = value
 
     def set_target(self, host: str, port: int) -> None:
         """Send the request to this address instead of the service's."""

@@ -139,8 +139,9 @@ class ClientConnection:
             self.transport.abort()
 
     def close(self) -> None:
-        """Close, unsent bytes first."""
+        """Close, unsent bytes first; a client that does not take them in time loses them."""
         self.closed = True
+        self.deadline = self._gateway.now + self._gateway.options.send_timeout
         if self.transport is not None:
             self.transport.close()
 
@@ -171,7 +172,9 @@ class ClientConnection:
     def on_deadline(self) -> None:
         """The time of whoever we waited for is over."""
         self.deadline = _NEVER
-        if self.tunnel is not None:
+        if self.closed:
+            self.abort()
+        elif self.tunnel is not None:
             self.tunnel.close()
         elif self._exchange is not None:
             self._exchange.guarded(self._exchange.on_deadline)

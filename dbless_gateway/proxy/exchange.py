@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from dbless_gateway.config.entities import Consumer, Credential
 from dbless_gateway.http1.request_head import RequestHead
-from dbless_gateway.http1.response_head import ResponseHead
+from dbless_gateway.http1.response_head import NO_BODY, ResponseHead
 from dbless_gateway.http1.writing import chunks, last_chunk
 from dbless_gateway.pdk.errors import is_grpc
 from dbless_gateway.pdk.reply import Reply
@@ -33,7 +33,7 @@ from dbless_gateway.proxy.context import ExchangeContext, ResponseView, Upstream
 from dbless_gateway.proxy.failures import Failure, Lesson, Source
 from dbless_gateway.proxy.forwarding import request_head, server_name, split_host
 from dbless_gateway.proxy.lifecycle import REQUEST_MOVES, RESPONSE_MOVES, RequestSide, ResponseSide, Wait
-from dbless_gateway.proxy.responding import proxied_head, reply_head
+from dbless_gateway.proxy.responding import proxied_head, reply_head, reply_lines
 from dbless_gateway.proxy.tunnel import Tunnel
 from dbless_gateway.proxy.upload import Upload
 from dbless_gateway.routing.paths import normalize
@@ -402,12 +402,15 @@ class Exchange(ExchangeContext):
             self.peer = None
         if status == 101:
             return self._open_tunnel(response, b"".join(pieces))
-        assert ResponseSide.STARTED in RESPONSE_MOVES[self.response_side]
-        self.response_side = _STARTED
         # Runs the header_filter steps, from which body_filter steps learn what the response is.
         head = proxied_head(self, response, self._response_framing(response))
         if self.chain.body_filter:
             pieces = self._filter_body(pieces, is_last)
+            if response.body is None and not self._may_gain_body(response):
+                pieces = _NOTHING
+        # Not before here: what a plugin's bug breaks above can still be answered with a 500.
+        assert ResponseSide.STARTED in RESPONSE_MOVES[self.response_side]
+        self.response_side = _STARTED
         if self.head.is_head:
             pieces = _NOTHING
         elif self.response_chunked:
@@ -421,7 +424,9 @@ class Exchange(ExchangeContext):
         """Decide how the client learns where the body ends, and whether its connection goes on."""
         client, head, length = self.client, self.head, response.length
         keep_alive = head.keep_alive and self.request_side is _REQUEST_DONE and client.may_persist()
-        if response.body is not None and (length is None or self.chain.changes_body):
+        if (response.body is not None or self._may_gain_body(response)) and (
+            length is None or self.chain.changes_body
+        ):
             length = None
             if head.minor:
                 self.response_chunked = True
@@ -439,6 +444,15 @@ class Exchange(ExchangeContext):
         if trailer is not None and self._wants_trailers():
             return b"\r\nTrailer: " + trailer + b"\r\nTransfer-Encoding: chunked" + persistence
         return b"\r\nTransfer-Encoding: chunked" + persistence
+
+    def _may_gain_body(self, response: ResponseHead) -> bool:
+        """Tell whether a plugin may put a body where the target sent an empty one."""
+        return (
+            self.chain.changes_body
+            and response.length == 0
+            and not self.head.is_head
+            and response.status not in NO_BODY
+        )
 
     def _wants_trailers(self) -> bool:
         te = self.head.special.get(b"te")
@@ -517,8 +531,8 @@ class Exchange(ExchangeContext):
     def _open_tunnel(self, response: ResponseHead, early: bytes) -> None:
         """The target has agreed to another protocol: from here on bytes pass both ways."""
         target, service = self.target, self.compiled_service
-        if not self.wants_upgrade or target is None or service is None:
-            return self.on_target_failed(failures.INVALID_RESPONSE, "switched protocols without being asked")
+        assert target is not None
+        assert service is not None
         self._move_response(ResponseSide.TUNNEL)
         head = proxied_head(
             self,
@@ -549,7 +563,6 @@ class Exchange(ExchangeContext):
         """Send a reply of the gateway's or a plugin's own."""
         if self.response_side is not ResponseSide.WAITING:
             return
-        self._move_response(ResponseSide.STARTED)
         self._drop_target()
         if self.upload is not None:
             self.upload.forget()
@@ -557,6 +570,7 @@ class Exchange(ExchangeContext):
             self.sent_at = self.answered_at = monotonic()
         self.status = reply.status
         body = reply.body
+        line, lines = reply_lines(self, reply)
         if self.chain.body_filter:
             body = b"".join(self._filter_body([body] if body else [], True))
         client = self.client
@@ -565,9 +579,10 @@ class Exchange(ExchangeContext):
         framing = b"\r\nContent-Length: %d" % len(body) if has_length else b""
         if not any(name.lower() == "connection" for name, _ in reply.headers):
             framing += b"\r\nConnection: keep-alive" if client.keep_alive else b"\r\nConnection: close"
-        head = reply_head(self, reply, framing)
+        head = reply_head(self, reply, line, lines, framing)
         if self.head.is_head or not has_length:
             body = b""
+        self._move_response(ResponseSide.STARTED)
         client.write(head + body)
         self.response_size += len(head) + len(body)
         self._end_response()

@@ -180,7 +180,8 @@ class Gateway:
                 await self.loop.create_connection(
                     make, peer.ip, peer.port, ssl=tls.context, server_hostname=name
                 )
-        except (OSError, ssl.SSLError) as error:
+        except (OSError, ValueError, OverflowError) as error:
+            # The last two: a server name that cannot be encoded, a port that a plugin made up.
             target.dialing = None
             if exchange.target is target:
                 exchange.guarded(exchange.on_target_failed, failures.CONNECT_FAILED, _reason(error))

@@ -63,13 +63,17 @@ def proxied_head(exchange: Exchange, response: ResponseHead, framing: bytes) -> 
     return b"".join(parts)
 
 
-def reply_head(exchange: Exchange, reply: Reply, framing: bytes) -> bytes:
-    """Return the client's head for an answer of the gateway or a plugin."""
+def reply_lines(exchange: Exchange, reply: Reply) -> tuple[bytes, bytes]:
+    """Return status line and header lines of an answer of the gateway or a plugin, header_filter applied."""
     line = STATUS_LINES.get(reply.status) or b"HTTP/1.1 %d" % reply.status
     block = Headers(b"")
     for name, value in reply.headers:
         block.add(name.encode("latin-1"), value.encode("latin-1", "replace") or b" ")
-    line, lines = filtered(exchange, reply.status, block.block, line)
+    return filtered(exchange, reply.status, block.block, line)
+
+
+def reply_head(exchange: Exchange, reply: Reply, line: bytes, lines: bytes, framing: bytes) -> bytes:
+    """Return the client's head for such an answer, from its lines and its framing."""
     parts = [line, lines, framing]
     options = exchange.gateway.options
     if reply.proxied:
