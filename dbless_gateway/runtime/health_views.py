@@ -1,63 +1,35 @@
-"""The health of a node in one piece, for the supervisor: addresses, registry, prober, and views of them.
+"""The health of upstreams and targets as the Admin API shows it, and setting it by hand.
 
-It resolves names for itself, because probes must not depend on any worker being alive. All answers are plain
-values in the form of Kong's Admin API.
+A view over the node's one registry and the addresses that the node's own resolution gives; all answers are
+plain values in the form of Kong's Admin API.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from dbless_gateway.config.entities import Target, Upstream
-from dbless_gateway.runtime.bus import Bus
 from dbless_gateway.runtime.health import HealthRegistry
 from dbless_gateway.runtime.health_messages import Address
-from dbless_gateway.runtime.lineup import Member, Names, Placement
+from dbless_gateway.runtime.lineup import Member, Placement
 from dbless_gateway.runtime.peer import split_port
-from dbless_gateway.runtime.prober import Prober
 from dbless_gateway.runtime.upstreams import Upstreams
 
-# States of addresses are kept for minutes; looking once a minute which are still there is often enough.
-_SWEEP_INTERVAL_S = 60.0
 _DEFAULT_PORT = 8000
 
 OFF, HEALTHY, UNHEALTHY, DNS_ERROR = "HEALTHCHECKS_OFF", "HEALTHY", "UNHEALTHY", "DNS_ERROR"
-
 
 # From an upstream's id, an address and its weight to the member of the view that tells its health.
 _AddressHealth = Callable[[str, Address, int], dict[str, Any]]
 
 
-class NodeHealth:
+class HealthViews:
     """See the module."""
 
-    def __init__(self, names: Names, bus: Bus, ca_file: str | None = None) -> None:
-        self._upstreams = Upstreams(names)
-        self.registry = HealthRegistry(bus)
-        self._prober = Prober(self._upstreams, self.registry, ca_file)
-        self._configured: dict[str, Upstream] = {}
-        self._sweeper = asyncio.get_running_loop().create_task(self._sweep_forever())
-
-    def adopt(self, upstreams: Sequence[Upstream], targets: Sequence[Target]) -> None:
-        """Take over the configuration that the workers serve now."""
-        self._configured = {upstream.id: upstream for upstream in upstreams}
-        # Nobody picks here, so no ring is built.
-        plain = [replace(upstream, algorithm="round-robin") for upstream in upstreams]
-        self._upstreams.adopt(plain, targets, ())
-        self._upstreams.sweep()
-        self.registry.adopt(upstreams)
-        self._prober.adopt(upstreams)
-
-    async def close(self) -> None:
-        """Stop probing and resolving."""
-        self._sweeper.cancel()
-        await asyncio.gather(self._sweeper, return_exceptions=True)
-        await self._prober.close()
-        self._upstreams.adopt((), (), ())
-        self._upstreams.sweep()
+    def __init__(self, upstreams: Upstreams, registry: HealthRegistry) -> None:
+        self._upstreams = upstreams
+        self._registry = registry
 
     def target_health(self, target: Target) -> dict[str, Any]:
         """Return one entry of ``GET /upstreams/{upstream}/health``."""
@@ -74,18 +46,19 @@ class NodeHealth:
             "data": self._host_view(target.upstream, member, self._health_word) if member else {},
         }
 
-    def balancer_health(self, upstream_id: str) -> dict[str, Any]:
+    def balancer_health(self, upstream: Upstream) -> dict[str, Any]:
         """Return ``data`` of ``GET /upstreams/{upstream}/health?balancer_health=1``."""
+        upstream_id = upstream.id
         members = self._upstreams.for_upstream(upstream_id).members
         total, available = self._weights(
             upstream_id, [place for member in members for place in member.placements]
         )
-        threshold = self._configured[upstream_id].healthchecks.threshold
+        threshold = upstream.healthchecks.threshold
         is_healthy = total > 0 and available / total * 100 > threshold
         word = HEALTHY if is_healthy else UNHEALTHY
         return {
             "id": upstream_id,
-            "health": word if self.registry.is_on(upstream_id) else OFF,
+            "health": word if self._registry.is_on(upstream_id) else OFF,
             "balancer_health": word,
             "details": {
                 "healthy": is_healthy,
@@ -98,34 +71,23 @@ class NodeHealth:
         """Return what happened to each address of a target, by ``ip:port``."""
         member = self._member(target)
         addresses = _addresses(member) if member else []
-        return {f"{a.ip}:{a.port}": self.registry.timeline(target.upstream, a) for a in addresses}
+        return {f"{a.ip}:{a.port}": self._registry.timeline(target.upstream, a) for a in addresses}
 
-    def set_health(self, target: Target, address: str | None, *, is_healthy: bool) -> str | None:
-        """Set a target (or one ``ip:port`` of it) healthy or not by hand; return why that is impossible."""
-        upstream = self._configured.get(target.upstream)
-        if upstream is None:
-            return f"Upstream {target.upstream} has no balancer"
+    def set_health(
+        self, upstream: Upstream, target: Target, address: str | None, *, is_healthy: bool
+    ) -> str | None:
+        """Set a target (or one ``ip:port`` of it) healthy or not by hand; return why that is impossible.
+
+        An address that is not there is no error, as in Kong.
+        """
         member = self._member(target)
         addresses = _addresses(member) if member else []
         if address is not None:
             ip, port = split_port(address)
             addresses = [a for a in addresses if (a.ip, a.port) == (ip, port or _DEFAULT_PORT)]
-        if not self.registry.set_state(upstream.id, addresses, is_healthy=is_healthy):
+        if not self._registry.set_state(upstream.id, addresses, is_healthy=is_healthy):
             return f"no healthchecker found for {upstream.name}"
         return None
-
-    async def _sweep_forever(self) -> None:
-        while True:
-            await asyncio.sleep(_SWEEP_INTERVAL_S)
-            self.sweep()
-
-    def sweep(self) -> None:
-        """Let the registry forget addresses that have been gone for long."""
-        self.registry.sweep(
-            (upstream_id, peer.checked_address)
-            for upstream_id in self._configured
-            for peer in self._upstreams.for_upstream(upstream_id).peers
-        )
 
     def _member(self, target: Target) -> Member | None:
         members = self._upstreams.for_upstream(target.upstream).members
@@ -147,24 +109,24 @@ class NodeHealth:
         }
 
     def _health_of(self, upstream_id: str, member: Member) -> str:
-        if not self.registry.is_on(upstream_id) or member.spec.weight == 0:
+        if not self._registry.is_on(upstream_id) or member.spec.weight == 0:
             return OFF
         if not member.placements:
             return DNS_ERROR
-        is_up = any(self.registry.is_available(upstream_id, address) for address in _addresses(member))
+        is_up = any(self._registry.is_available(upstream_id, address) for address in _addresses(member))
         return HEALTHY if is_up else UNHEALTHY
 
     def _health_word(self, upstream_id: str, address: Address, weight: int) -> dict[str, Any]:
-        if not self.registry.is_on(upstream_id) or weight == 0:
+        if not self._registry.is_on(upstream_id) or weight == 0:
             return {"health": OFF}
-        return {"health": HEALTHY if self.registry.is_available(upstream_id, address) else UNHEALTHY}
+        return {"health": HEALTHY if self._registry.is_available(upstream_id, address) else UNHEALTHY}
 
     def _is_healthy(self, upstream_id: str, address: Address, weight: int) -> dict[str, Any]:
-        return {"healthy": self.registry.is_available(upstream_id, address)}
+        return {"healthy": self._registry.is_available(upstream_id, address)}
 
     def _weights(self, upstream_id: str, placements: Sequence[Placement]) -> tuple[int, int]:
         """Return the total weight and how much of it is available."""
-        up = self.registry.is_available
+        up = self._registry.is_available
         available = sum(weight for peer, weight, _ in placements if up(upstream_id, peer.checked_address))
         return sum(weight for _, weight, _ in placements), available
 

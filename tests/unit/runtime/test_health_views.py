@@ -1,4 +1,4 @@
-"""The node's health in one piece: views in Kong's form, manual states, and what workers hear."""
+"""Views of health in Kong's form, manual states, and how all of it reaches the workers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import uvloop
 
 from dbless_gateway.config.entities import Upstream
 from dbless_gateway.runtime.bus import LocalBus
-from dbless_gateway.runtime.node_health import NodeHealth
+from dbless_gateway.runtime.health import HealthRegistry
+from dbless_gateway.runtime.health_views import HealthViews
 from dbless_gateway.runtime.resolver import Resolver
 from dbless_gateway.runtime.resolver_options import ResolverOptions
 from dbless_gateway.runtime.upstreams import Upstreams
@@ -25,14 +26,18 @@ class Node:
     def __init__(self, resolver: Resolver) -> None:
         bus = LocalBus()
         self.resolver = resolver
-        self.health = NodeHealth(resolver, bus.end())
+        self.registry = HealthRegistry(bus.end())
+        self._upstreams = Upstreams(resolver)
+        self.health = HealthViews(self._upstreams, self.registry)
         self.worker = Upstreams(resolver, bus.end())
         self._bus = bus
 
     def adopt(self, upstreams: list[Upstream], targets: list[Any]) -> None:
         """Take over a configuration on both sides."""
         self.worker.adopt(upstreams, targets, [])
-        self.health.adopt(upstreams, targets)
+        self._upstreams.adopt(upstreams, targets, [])
+        self._upstreams.sweep()
+        self.registry.adopt(upstreams)
 
     def late_worker(self) -> Upstreams:
         """Return a worker that starts now."""
@@ -49,7 +54,6 @@ def play(scenario: Callable[[Node, DnsServer], Awaitable[None]]) -> None:
             try:
                 await asyncio.wait_for(scenario(node, server), 10)
             finally:
-                await node.health.close()
                 await resolver.close()
 
     uvloop.run(main())
@@ -69,7 +73,7 @@ ONE, TWO = target("10.0.0.1:80"), target("10.0.0.2:80", 300)
 def test_views_of_two_addresses() -> None:
     async def scenario(node: Node, server: DnsServer) -> None:
         node.adopt([checked()], [ONE, TWO])
-        assert node.health.set_health(TWO, None, is_healthy=False) is None
+        assert node.health.set_health(checked(), TWO, None, is_healthy=False) is None
         assert node.health.target_health(replace(TWO, tags=("a",))) == {
             "id": "10.0.0.2:80",
             "target": "10.0.0.2:80",
@@ -88,7 +92,7 @@ def test_views_of_two_addresses() -> None:
                 "addresses": [{"ip": "10.0.0.2", "port": 80, "weight": 300, "health": "UNHEALTHY"}],
             },
         }
-        view = node.health.balancer_health("u")
+        view = node.health.balancer_health(checked())
         assert (view["health"], view["balancer_health"], view["id"]) == ("HEALTHY", "HEALTHY", "u")
         assert view["details"]["weight"] == {"total": 400, "unavailable": 300, "available": 100}
         assert [host["addresses"][0]["healthy"] for host in view["details"]["hosts"]] == [True, False]
@@ -102,13 +106,15 @@ def test_health_words() -> None:
         named, unknown, off = target("a.test:81"), target("b.test:80"), target("10.0.0.9:80", 0)
         node.adopt([checked()], [named, unknown, off, target("[::1]:80")])
         await asyncio.gather(server.question(), server.question())
-        while node.health.target_health(unknown)["data"]["dns"] == "unknown":  # noqa: ASYNC110  # No event tells.
+        data = node.health.target_health(unknown)["data"]
+        while data["dns"] == "unknown":  # noqa: ASYNC110  # No event tells.
+            data = node.health.target_health(unknown)["data"]
             await asyncio.sleep(0.001)
         views = [node.health.target_health(one) for one in (named, unknown, off)]
         assert [view["health"] for view in views] == ["HEALTHY", "DNS_ERROR", "HEALTHCHECKS_OFF"]
         assert [view["data"]["dns"] for view in views] == ["A", "dns server error: 3 name error", "A"]
         assert node.health.target_health(target("[::1]:80"))["data"]["dns"] == "AAAA"
-        assert node.health.set_health(named, "10.0.0.8:81", is_healthy=False) is None
+        assert node.health.set_health(checked(), named, "10.0.0.8:81", is_healthy=False) is None
         health = {one["ip"]: one["health"] for one in node.health.target_health(named)["data"]["addresses"]}
         assert health == {"10.0.0.7": "HEALTHY", "10.0.0.8": "UNHEALTHY"}
 
@@ -119,12 +125,10 @@ def test_checks_off() -> None:
     async def scenario(node: Node, server: DnsServer) -> None:
         node.adopt([upstream()], [ONE])
         assert node.health.target_health(ONE)["health"] == "HEALTHCHECKS_OFF"
-        assert node.health.balancer_health("u")["health"] == "HEALTHCHECKS_OFF"
-        assert node.health.balancer_health("u")["balancer_health"] == "HEALTHY"
-        assert node.health.set_health(ONE, None, is_healthy=False) == "no healthchecker found for u"
+        assert node.health.balancer_health(upstream())["health"] == "HEALTHCHECKS_OFF"
+        assert node.health.balancer_health(upstream())["balancer_health"] == "HEALTHY"
         assert (
-            node.health.set_health(target("a:1", 1, "gone"), None, is_healthy=True)
-            == "Upstream gone has no balancer"
+            node.health.set_health(upstream(), ONE, None, is_healthy=False) == "no healthchecker found for u"
         )
 
     play(scenario)
@@ -133,7 +137,7 @@ def test_checks_off() -> None:
 def test_an_upstream_without_targets_is_unhealthy() -> None:
     async def scenario(node: Node, server: DnsServer) -> None:
         node.adopt([checked()], [])
-        assert node.health.balancer_health("u")["balancer_health"] == "UNHEALTHY"
+        assert node.health.balancer_health(checked())["balancer_health"] == "UNHEALTHY"
 
     play(scenario)
 
@@ -161,7 +165,7 @@ def test_what_one_worker_finds_reaches_all() -> None:
         late = node.late_worker()
         late.adopt([checked()], [ONE, TWO], [])
         assert [one.available for one in late.for_upstream("u").peers] == [False, True]
-        node.health.set_health(ONE, "10.0.0.1:80", is_healthy=True)
+        node.health.set_health(checked(), ONE, "10.0.0.1:80", is_healthy=True)
         assert [one.available for one in late.for_upstream("u").peers] == [True, True]
 
     play(scenario)
@@ -172,7 +176,7 @@ def test_a_target_taken_out_and_put_back_keeps_its_state() -> None:
         node.adopt([checked()], [ONE, TWO])
         node.worker.for_upstream("u").report_tcp_failure(node.worker.for_upstream("u").peers[0])
         node.adopt([checked()], [TWO])
-        node.health.sweep()
+        node.registry.sweep([])
         node.adopt([checked()], [ONE, TWO])
         assert node.health.target_health(ONE)["health"] == "UNHEALTHY"
         assert [one.available for one in node.worker.for_upstream("u").peers] == [False, True]
