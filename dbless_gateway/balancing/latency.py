@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from math import exp, inf, log
 
-from dbless_gateway.balancing.plan import Picker, Roster
+from dbless_gateway.balancing.plan import Load, Picker, Roster
 from dbless_gateway.balancing.ranking import ABSENT, Ranking
 
 DECAY_S = 10.0
@@ -33,9 +33,7 @@ class Latency:
     def __init__(self, roster: Roster) -> None:
         self._roster = roster
         self._ranking = Ranking(len(roster.seats))
-        for seat, load in enumerate(roster.loads):
-            if not load.latency_s:
-                self._assume_mean(seat)
+        self._assume_mean([load for load in roster.loads if not load.latency_s])
         self.refresh()
 
     @classmethod
@@ -53,8 +51,7 @@ class Latency:
 
     def refresh(self) -> None:
         """Rank all seats anew."""
-        for seat in range(len(self._roster.seats)):
-            self._ranking.set(seat, self._score(seat))
+        self._ranking.assign([self._score(seat) for seat in range(len(self._roster.seats))])
 
     def began(self, seat: int) -> None:
         """Let seats of equal score take turns."""
@@ -70,15 +67,16 @@ class Latency:
             load.measured_at_s = now_s
         elif not load.latency_s:
             # Never measured and failing: it must not stay everybody's first choice.
-            self._assume_mean(seat)
+            self._assume_mean([load])
         self._ranking.set(seat, self._score(seat))
 
-    def _assume_mean(self, seat: int) -> None:
+    def _assume_mean(self, unmeasured: Sequence[Load]) -> None:
         measured = [load for load in self._roster.loads if load.latency_s]
         if measured:
-            load = self._roster.loads[seat]
-            load.latency_s = sum(other.latency_s for other in measured) / len(measured)
-            load.measured_at_s = max(other.measured_at_s for other in measured)
+            mean_s = sum(load.latency_s for load in measured) / len(measured)
+            measured_at_s = max(load.measured_at_s for load in measured)
+            for load in unmeasured:
+                load.latency_s, load.measured_at_s = mean_s, measured_at_s
 
     def _score(self, seat: int) -> float:
         roster = self._roster

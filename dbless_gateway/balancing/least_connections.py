@@ -38,8 +38,7 @@ class LeastConnections:
 
     def refresh(self) -> None:
         """Rank all seats anew."""
-        for seat in range(len(self._roster.seats)):
-            self._ranking.set(seat, self._score(seat))
+        self._ranking.assign([self._score(seat) for seat in range(len(self._roster.seats))])
 
     def began(self, seat: int) -> None:
         """Rank the seat with one request more."""

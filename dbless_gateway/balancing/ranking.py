@@ -7,6 +7,7 @@ seats. Among equal scores the seat that was chosen longest ago wins, so that equ
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import inf
 
 ABSENT = inf
@@ -19,12 +20,16 @@ class Ranking:
 
     def __init__(self, seats: int) -> None:
         self._leaves = 1 << max(1, (seats - 1).bit_length())
-        self.scores = [ABSENT] * self._leaves
         self._clock = 0
         self._chosen_at = [0] * self._leaves
         self._winners = [0] * self._leaves + list(range(self._leaves))
+        self.assign(())
+
+    def assign(self, scores: Sequence[float]) -> None:
+        """Set the scores of all seats at once; those beyond the end are absent."""
+        self.scores = [*scores, *[ABSENT] * (self._leaves - len(scores))]
         for node in range(self._leaves - 1, 0, -1):
-            self._winners[node] = self._winners[2 * node]
+            self._winners[node] = self._match(node)
 
     @property
     def best(self) -> int:
@@ -44,16 +49,21 @@ class Ranking:
 
     def set(self, seat: int, score: float) -> None:
         """Change one score."""
-        scores, chosen_at, winners = self.scores, self._chosen_at, self._winners
-        scores[seat] = score
+        self.scores[seat] = score
+        winners = self._winners
         node = (self._leaves + seat) >> 1
         while node:
-            one, other = winners[2 * node], winners[2 * node + 1]
-            if scores[other] < scores[one] or (
-                scores[other] == scores[one] and chosen_at[other] < chosen_at[one]
-            ):
-                one = other
-            if winners[node] == one != seat:
+            winner = self._match(node)
+            if winners[node] == winner != seat:
                 return  # The seat loses here as before: nothing changes further up.
-            winners[node] = one
+            winners[node] = winner
             node >>= 1
+
+    def _match(self, node: int) -> int:
+        one, other = self._winners[2 * node], self._winners[2 * node + 1]
+        score_one, score_other = self.scores[one], self.scores[other]
+        if score_other < score_one:
+            return other
+        if score_other == score_one and self._chosen_at[other] < self._chosen_at[one]:
+            return other
+        return one

@@ -107,7 +107,7 @@ def test_health_words() -> None:
         node.adopt([checked()], [named, unknown, off, target("[::1]:80")])
         await asyncio.gather(server.question(), server.question())
         data = node.health.target_health(unknown)["data"]
-        while data["dns"] == "unknown":  # noqa: ASYNC110  # No event tells.
+        while data["dns"] == "unknown":  # No event tells.
             data = node.health.target_health(unknown)["data"]
             await asyncio.sleep(0.001)
         views = [node.health.target_health(one) for one in (named, unknown, off)]
