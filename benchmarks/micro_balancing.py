@@ -1,8 +1,8 @@
 """Picks and builds of every balancing algorithm with 2, 100 and 1,000 targets.
 
 Run ``python -m benchmarks.micro_balancing``. Times are medians of many short rounds, so that a busy machine
-disturbs them little. ``pick`` is the algorithm alone, ``balancer`` what the hot path calls (pick, began, ended),
-``build`` the time to plan, ``slice`` its longest step.
+disturbs them little. ``pick`` is the algorithm alone, ``balancer`` what the hot path calls (pick, began and
+ended), ``build`` the time to plan, ``slice`` its longest step.
 """
 
 from __future__ import annotations
