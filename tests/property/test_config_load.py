@@ -85,7 +85,7 @@ def _entities(text: str) -> Entities:
 def _placeless(entities: Entities) -> dict[str, list[str]]:
     """Return the entities without their places, in an order of their own."""
     nowhere = Where("", 0, 0)
-    out = {}
+    out: dict[str, list[str]] = {}
     for name in Entities.__match_args__:
         value = getattr(entities, name)
         if isinstance(value, tuple) and name != "group_members":
