@@ -23,9 +23,10 @@ def test_data_and_places() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "", "{", "[", "]", "[1,]", "[,]", "[1 2]", '{"a"}', '{"a":}', '{"a":1,}', "{a: 1}", "{1: 2}", '{"a" 1}', "01",
-        "1.", ".5", "+1", "1e", "nul", "nulll", "True", "NaN", "Infinity", "'a'", '"a', '"\\q"', '"\\u12"', '"\t"',
-        "1 2", "[] []", "{]", "[}", "/* a */ 1", '{"a": 1 "b": 2}', "[1:2]", "9" * 200, '"\\udc00"',
+        "", "{", "[", "]", "[1,]", "[,]", "[1 2]", '{"a"}', '{"a":}', '{"a":1,}', "{a: 1}", "{1: 2}",
+        '{"a" 1}', "01", "1.", ".5", "+1", "1e", "nul", "nulll", "True", "NaN", "Infinity", "'a'", '"a',
+        '"\\q"', '"\\u12"', '"\t"', "1 2", "[] []", "{]", "[}", "/* a */ 1", '{"a": 1 "b": 2}', "[1:2]",
+        "9" * 200, '"\\udc00"',
     ],
 )  # fmt: skip
 def test_refused(text: str) -> None:
@@ -34,7 +35,10 @@ def test_refused(text: str) -> None:
     assert caught.value.fault.code == "json/syntax"
 
 
-@pytest.mark.parametrize(("text", "value"), [("1", 1), (' "a" ', "a"), ("[]", []), ("-0", 0), ('"\\ud83d\\ude00"', "😀")])  # fmt: skip  # noqa: E501
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("1", 1), (' "a" ', "a"), ("[]", []), ("-0", 0), ('"\\ud83d\\ude00"', "😀")],
+)
 def test_accepted(text: str, value: object) -> None:
     assert plain(read_json(text, "f")[0].data) == value
 
