@@ -28,7 +28,7 @@ def main(argv: list[str]) -> int:
         "--write",
         nargs="*",
         metavar="FILE",
-        help=f"store it as {SCHEMA_NAME} beside the first FILE (or here), and name it at the top of each FILE",
+        help=f"store it as {SCHEMA_NAME} beside the first FILE, or here, and name it on top of each FILE",
     )
     files = parser.parse_args(argv).write
     text = json.dumps(editor_schema(), indent=2, ensure_ascii=False) + "\n"

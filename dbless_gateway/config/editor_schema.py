@@ -1,8 +1,9 @@
 """The schemas as one document for editors: JSON Schema alone, without anything that only we understand.
 
 The files in ``schemas/`` are made for this gateway: they refer to each other, and what a validator must know
-beyond JSON Schema stands in ``x-kong-`` keywords. An editor needs one file with plain keywords. It may be more
-lenient than the gateway, never stricter: a red line under a good file is worse than none under a bad one.
+beyond JSON Schema stands in ``x-kong-`` keywords. An editor needs one file with plain keywords. It may be
+more lenient than the gateway, never stricter: a red line under a good file is worse than none under a bad
+one.
 """
 
 from __future__ import annotations
@@ -109,7 +110,7 @@ def _with_stand_ins(plain: Schema, schema: Mapping[str, Any]) -> Schema:
         stand_ins.append(_REFERENCE)
     if not stand_ins:
         return plain
-    notes = {key: plain.pop(key) for key in ("description", "default", "deprecated") if key in plain}
+    notes: Schema = {key: plain.pop(key) for key in ("description", "default", "deprecated") if key in plain}
     return {**notes, "anyOf": [plain, *stand_ins]}
 
 

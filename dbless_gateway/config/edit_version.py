@@ -1,0 +1,175 @@
+"""A file of format 1.1 or 2.1 made one of format 3.0, as an edit of its text.
+
+What the gateway does silently while loading such a file is written down in it: regex paths get their ``~``,
+plugin fields their present names. What cannot be decided from the file alone is told, never guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dbless_gateway.config.dialect import OLD_VERSIONS, translate
+from dbless_gateway.config.document import Document, Map, plain
+from dbless_gateway.config.drafts import Draft, Finding, Report
+from dbless_gateway.config.edit import Editable, NotEditable, rename_key
+from dbless_gateway.config.faults import Fatal
+from dbless_gateway.config.formats import regex_error
+from dbless_gateway.config.json_positions import read_json
+from dbless_gateway.config.normalize import translate_deprecated
+from dbless_gateway.config.positions import read_yaml
+from dbless_gateway.config.schemas import Schemas, load_schemas
+from dbless_gateway.config.tree import collect_drafts
+
+CURRENT = "3.0"
+_EXPRESSION = "${"
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something about one line: what was changed, or what is left to a person."""
+
+    line: int
+    text: str
+    is_open: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """The new text and what there is to say about it, in the order of the old lines."""
+
+    text: str
+    notes: list[Note]
+
+
+def convert(text: str, file: str, *, is_json: bool) -> Converted:
+    """Return the text in the current format."""
+    document = _read(text, file, is_json=is_json)
+    version = document.data.get("_format_version")
+    editable = Editable(text, is_json=is_json)
+    conversion = _Conversion(document, version if isinstance(version, str) else "1.1", editable.tree)
+    conversion.run()
+    after = editable.render()
+    lost = [Note(line, f"this comment is lost: {text}", True) for line, text in editable.lost_comments(after)]
+    return Converted(after, sorted([*conversion.notes, *lost], key=lambda note: note.line))
+
+
+def _read(text: str, file: str, *, is_json: bool) -> Document:
+    try:
+        # Without an environment: expressions stay what they are.
+        document, _ = (read_json if is_json else read_yaml)(text, file)
+    except Fatal as failure:
+        raise NotEditable(failure.fault.message) from None
+    if not isinstance(document.data, Map):
+        raise NotEditable("expected an object")
+    return document
+
+
+class _Conversion:
+    def __init__(self, document: Document, version: str, tree: Any) -> None:
+        self.document = document
+        self.version = version
+        self.tree = tree
+        self.notes: list[Note] = []
+        self.schemas: Schemas = load_schemas()
+        # What an alias repeats is changed only once.
+        self._done: set[int] = set()
+
+    def run(self) -> None:
+        """Change the tree."""
+        before = {id(draft.source): plain(draft.source) for draft in self._drafts()}
+        drafts = self._drafts()
+        translate(drafts, {}, self.version, {}, self.schemas, Report())
+        for draft in drafts:
+            old = before[id(draft.source)]
+            if draft.collection == "routes":
+                self._paths(draft, old.get("paths"))
+            elif draft.collection == "plugins" and isinstance(old.get("config"), dict):
+                self._config(draft, old["config"])
+        if self.version in OLD_VERSIONS and self.document.data.get("_plugin_configs"):
+            self._note((), "entries of `_plugin_configs` may have fields of 2.x; they are left as they are")
+        if self.version != CURRENT:
+            self.tree["_format_version"] = CURRENT
+            self._note(("_format_version",), f"format {self.version} is now {CURRENT}", is_open=False)
+
+    def _drafts(self) -> list[Draft]:
+        return collect_drafts(self.document, self.schemas, Report())
+
+    def _paths(self, draft: Draft, old: object) -> None:
+        new = draft.fields.get("paths")
+        if not isinstance(old, list) or not isinstance(new, list):
+            return
+        target = self._in_tree(draft).get("paths")
+        if id(target) in self._done:
+            return
+        self._done.add(id(target))
+        for index, (was, now) in enumerate(zip(old, new, strict=True)):
+            if isinstance(was, str):
+                self._path(draft, index, was, now, target)
+
+    def _path(self, draft: Draft, index: int, was: str, now: str, target: list[Any]) -> None:
+        place = (*draft.path(), "paths", index)
+        if _EXPRESSION in was:
+            self._note(
+                place, "a variable gives this path; if that is a regular expression, add `~` to its value"
+            )
+        elif was != now:
+            target[index] = now
+            self._note(place, f"`{was}` is now `{now}`", is_open=False)
+            reason = regex_error(now[1:]) if now.startswith("~") else None
+            if reason is not None:
+                self._note(place, f"`{now}` is not possible with RE2: {reason}")
+
+    def _config(self, draft: Draft, old: dict[str, Any]) -> None:
+        schema = self.schemas.plugin(str(draft.fields.get("name")))
+        target = self._in_tree(draft).get("config")
+        if schema is None or id(target) in self._done:
+            return
+        self._done.add(id(target))
+        new: dict[str, Any] = plain(draft.fields["config"])
+        findings = translate_deprecated(schema.record, new, ("config",))
+        for name in _lost(old, new):
+            self._note(
+                (*draft.path(), "config", name), f"`config.{name}` is written the new way", is_open=False
+            )
+        for finding in findings:
+            if finding.code == "plugin/mismatch":
+                self._open(draft, finding)
+        _make_equal(target, old, new)
+
+    def _open(self, draft: Draft, finding: Finding) -> None:
+        self._note((*draft.path(), *finding.path), finding.message)
+
+    def _in_tree(self, draft: Draft) -> Any:
+        node = self.tree
+        for step in draft.path():
+            node = node[step]
+        return node
+
+    def _note(self, path: tuple[str | int, ...], text: str, *, is_open: bool = True) -> None:
+        span = self.document.locate(self.document.data, path)
+        self.notes.append(Note(span.line, text, is_open))
+
+
+def _lost(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
+    return (name for name in old if name not in new or old[name] != new[name])
+
+
+def _make_equal(target: Any, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+    """Change a mapping of the file from ``old`` to ``new``; a renamed key stays where it is."""
+    gone = [name for name in old if name not in new]
+    come = [name for name in new if name not in old]
+    if len(gone) == len(come) == 1:
+        rename_key(target, gone[0], come[0], new[come[0]])
+        gone, come = [], []
+    for name in gone:
+        del target[name]
+    for name in come:
+        target[name] = new[name]
+    for name in old:
+        if name in new and old[name] != new[name]:
+            if isinstance(old[name], dict) and isinstance(new[name], dict):
+                _make_equal(target[name], old[name], new[name])
+            else:
+                target[name] = new[name]
