@@ -82,7 +82,7 @@ def _line(exchange: Exchange) -> bytes:
     headers = exchange.headers
     request = f"{exchange.method} {_target(exchange)} HTTP/{exchange.http_version}"
     return (
-        f'{exchange.client_ip} - - [{clock}] "{_safe(request)}" {exchange.response.status} '
+        f'{exchange.client_ip} - - [{clock}] "{_safe(request)}" {exchange.status} '
         f'{exchange.response_size} "{_safe(headers.get("referer"))}" "{_safe(headers.get("user-agent"))}" '
         f'kong_request_id: "{exchange.request_id}"\n'
     ).encode()
