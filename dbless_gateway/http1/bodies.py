@@ -160,7 +160,7 @@ class ChunkedBody:
             self._trailing = True
 
     def _keep_partial_line(self, data: bytes, at: int) -> None:
-        if len(data) - at > _MAX_CHUNK_LINE_BYTES:
+        if len(data) - at > _MAX_CHUNK_LINE_BYTES + len(b"\r"):
             raise BadBody("a chunk line is too long")
         partial = data[at:]
         if b"\n" in partial:
@@ -173,7 +173,7 @@ class ChunkedBody:
             return
         end = data.find(b"\r\n\r\n", at)
         if end < 0:
-            if len(data) - at > _MAX_TRAILER_BYTES:
+            if len(data) - at > _MAX_TRAILER_BYTES + len(b"\r\n\r"):
                 raise BadBody("the trailers are too long")
             self._buffer = data[at:]
             return
