@@ -17,11 +17,14 @@ _NAMED_GROUP = re.compile(r"(\\.)|\(\?<(?=[A-Za-z_])", re.DOTALL)
 _LOOK_AROUND = re.compile(r"\(\?(?:[=!]|<[=!]|>)")
 _BACK_REFERENCE = re.compile(r"\\[1-9]|\\k[<{']|\(\?P=")
 
-# 512 patterns take about 2 ms to compile, the longest step of a build; a look-up in a set costs about 1 us.
-SET_SIZE = 512
-# RE2 says "no match" when twenty states of its automaton do not fit into the memory of a set. A state takes
-# about four bytes for each instruction, so two times this many instructions are far from the limit.
-SET_PROGRAM_SIZE = 20_000
+# A look-up in a set costs about 1 us, however many patterns it has, so sets are as large as a slice of a
+# build bears: compiling 12,000 instructions (600 to 1,000 usual patterns) takes about 2.5 ms and cannot be
+# interrupted. Larger patterns are better left alone, too: with ten times as many instructions RE2 refuses
+# the set.
+SET_SIZE = 1024
+SET_PROGRAM_SIZE = 12_000
+# RE2 says "no match" when twenty states of its automaton, each with about four bytes for an instruction, do
+# not fit into this; they take a tenth of it.
 _SET_MEMORY_BYTES = 16 << 20
 
 

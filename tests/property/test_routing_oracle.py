@@ -295,7 +295,7 @@ def find_hits(splits: list[Split], asked: Asked) -> dict[str, str]:
     regexes = [path for path in paths if path[0] == "~" and traditional_path_fits(path, asked)]
     prefixes = [path for path in paths if path[0] == "/" and asked.path.startswith(path)]
     sent = [name for one in splits for name in one.names("headers") if asked.headers.get(name)]
-    found = {
+    found: dict[str, list[Any]] = {
         "hosts": (plain + wild)[:1],
         "headers": sent[:1],
         "paths": (regexes + sorted(prefixes, key=len, reverse=True))[:1],

@@ -114,12 +114,12 @@ def test_a_crowd_is_told_apart(flavor: str, path: str, facts: dict[str, Any], ex
     assert winner(router, path, **facts) == (expected and f"R{expected}")
 
 
+@pytest.mark.slow
 def test_a_huge_pattern_does_not_spoil_a_set() -> None:
-    """A set gives up silently when its automaton is too large; such patterns are tried one by one."""
-    huge = r"~/a/(?:[a-z]{1,900}[0-9]{1,900}){1}" + "[a-zäöü]{1,900}" * 3
-    routes = [make_route(number, paths=(f"{huge}x{number}",)) for number in range(1, 11)]
+    """RE2 refuses a set that is too large; such patterns are tried one by one."""
+    routes = [make_route(number, paths=(rf"~/a/\pL{{1,80}}{number}$",)) for number in range(1, 11)]
 
-    assert winner(make_router(routes, C), "/a/a1aaax7") == "R7"
+    assert winner(make_router(routes, C), "/a/bb7") == "R7"
 
 
 def decision_is_shared(fields: dict[str, Any], first: dict[str, Any], second: dict[str, Any]) -> bool:
