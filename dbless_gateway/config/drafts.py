@@ -82,14 +82,19 @@ class Report:
 
     def __init__(self) -> None:
         self._problems: dict[tuple[Any, ...], Problem] = {}
+        self._files: dict[str, int] = {}
+
+    def see(self, file: str) -> None:
+        """Note that a file is read; problems come in the order in which their files were."""
+        self._files.setdefault(file, len(self._files))
 
     @property
     def problems(self) -> list[Problem]:
         """Every problem once, in the order of files and places."""
-        files = {problem.file: None for problem in self._problems.values()}
-        order = {file: number for number, file in enumerate(files)}
+        last = len(self._files)
         return sorted(
-            self._problems.values(), key=lambda p: (order[p.file], p.line, p.column, p.code, p.message)
+            self._problems.values(),
+            key=lambda p: (self._files.get(p.file, last), p.line, p.column, p.code, p.message),
         )
 
     def add(self, draft: Draft, finding: Finding) -> None:

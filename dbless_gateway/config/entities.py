@@ -197,6 +197,15 @@ class Healthchecks:
 
 
 @dataclass(frozen=True, slots=True)
+class Resilience:
+    """What Kong does not have: times in seconds, ``panic_threshold`` in percent; 0 switches a field off."""
+
+    slow_start: float
+    panic_threshold: float
+    trial_interval: float
+
+
+@dataclass(frozen=True, slots=True)
 class Upstream:
     id: str
     name: str
@@ -218,6 +227,7 @@ class Upstream:
     use_srv_name: bool
     sticky_sessions_cookie: str | None
     sticky_sessions_cookie_path: str
+    x_resilience: Resilience | None
     tags: tuple[str, ...] | None
     created_at: int
     updated_at: int

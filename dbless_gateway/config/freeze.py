@@ -16,8 +16,8 @@ from dbless_gateway.config import entities as e
 from dbless_gateway.config.certificates import digest
 from dbless_gateway.config.document import plain
 from dbless_gateway.config.drafts import Draft
-from dbless_gateway.config.schemas import Schemas
-from dbless_gateway.config.secrets import generate_secret
+from dbless_gateway.config.schemas import Record, Schemas
+from dbless_gateway.config.secrets import Generator
 
 T = TypeVar("T")
 
@@ -49,14 +49,25 @@ def freeze(
     text_hash: str,
     now: float,
     transform: bool,
+    seed: bytes | None,
 ) -> e.Entities:
-    """Return the configuration; ``transform`` says whether passwords are still to be hashed."""
+    """Return the configuration.
+
+    ``transform`` says whether passwords are still to be hashed; secrets that the file leaves out come from
+    ``seed``.
+    """
+    generator = Generator(seed)
     made: dict[str, list[Any]] = {name: [] for name in (*_CLASSES, "credentials")}
     for draft in drafts:
+        if draft.collection == "plugins":
+            plugin = schemas.plugin(draft.fields["name"])
+            assert plugin is not None, "plugins without a schema are refused before"
+            _generate(draft, plugin.record, draft.fields["config"], generator.key)
         if draft.collection in _CLASSES:
             made[draft.collection].append(_entity(draft, now))
         elif schemas.entity(draft.collection).credential_of is not None:
-            made["credentials"].append(_credential(draft, schemas, now, transform=transform))
+            _generate(draft, schemas.entity(draft.collection).record, draft.fields, generator.credential)
+            made["credentials"].append(_credential(draft, now, transform=transform))
     return e.Entities(
         format_version="3.0",
         hash=text_hash,
@@ -103,6 +114,8 @@ def _route(own: dict[str, Any]) -> None:
 
 def _upstream(own: dict[str, Any]) -> None:
     own["healthchecks"] = _build(e.Healthchecks, own["healthchecks"])
+    if own["x_resilience"] is not None:
+        own["x_resilience"] = _build(e.Resilience, own["x_resilience"])
 
 
 def _ca_certificate(own: dict[str, Any]) -> None:
@@ -137,12 +150,15 @@ def _build(kind: type[T], values: Mapping[str, Any]) -> T:
     return kind(**made)
 
 
-def _credential(draft: Draft, schemas: Schemas, now: float, *, transform: bool) -> e.Credential:
-    properties = schemas.entity(draft.collection).record.properties
+def _generate(draft: Draft, record: Record, values: dict[str, Any], make: Callable[[str, str], str]) -> None:
+    """Fill in the secrets that the gateway makes itself, in place."""
+    for name in record.generated:
+        if values[name] is None:
+            values[name] = make(draft.id, name)
+
+
+def _credential(draft: Draft, now: float, *, transform: bool) -> e.Credential:
     own = {name: plain(value) for name, value in draft.fields.items() if name not in _CREDENTIAL_OWN}
-    for name, value in own.items():
-        if value is None and properties[name].get("x-kong-generated") == "secret":
-            own[name] = generate_secret()
     consumer = draft.fields["consumer"]
     if draft.collection == "basicauth_credentials" and transform:
         # As Kong keeps it: SHA-1 of the password followed by the consumer's id.

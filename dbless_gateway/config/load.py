@@ -45,7 +45,9 @@ class LoadOptions:
     """What a load may depend on beside its text.
 
     ``expand_env`` turns on ``${X}``; decK's ``${{ env "DECK_X" }}`` always works. ``mock_env`` gives every
-    variable a placeholder, for checks on a machine without secrets. ``now`` (Unix seconds) is for tests.
+    variable a placeholder, for checks on a machine without secrets. ``seed`` is what secrets are
+    made from that the file leaves out: who loads again and again should keep one. ``now`` (Unix seconds) is
+    for tests.
     """
 
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
@@ -54,6 +56,7 @@ class LoadOptions:
     router_flavor: str = "traditional_compatible"
     max_bytes: int = DEFAULT_MAX_BYTES
     fast_validation: bool = True
+    seed: bytes | None = None
     now: float | None = None
 
 
@@ -87,8 +90,10 @@ def _texts(sources: Sequence[Source], options: LoadOptions, report: Report) -> l
     texts = []
     for item in read_sources(sources, options.max_bytes):
         if isinstance(item, Text):
+            report.see(item.name)
             texts.append(item)
         else:
+            report.see(item[0])
             report.add_fault(*item)
     return texts
 
@@ -112,7 +117,7 @@ def _link(roots: list[Root], texts: list[Text], options: LoadOptions, report: Re
     now = options.now if options.now is not None else time.time()
     transform = all(root.transform for root in roots)
     digest = _hash(texts) if drafts else EMPTY_HASH
-    return freeze(drafts, members, schemas, text_hash=digest, now=now, transform=transform)
+    return freeze(drafts, members, schemas, text_hash=digest, now=now, transform=transform, seed=options.seed)
 
 
 def _hash(texts: list[Text]) -> str:

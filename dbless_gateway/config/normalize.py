@@ -16,7 +16,6 @@ from dbless_gateway.config.checks import lookup
 from dbless_gateway.config.drafts import Draft, Finding, Path
 from dbless_gateway.config.messages import HIDDEN, is_secret, text
 from dbless_gateway.config.schemas import EntitySchema, PluginSchema, Record
-from dbless_gateway.config.secrets import process_key
 
 Fields = dict[str, Any]
 
@@ -38,10 +37,7 @@ def complete_config(draft: Draft, schema: PluginSchema) -> list[Finding]:
     """Complete a plugin's ``config`` and its protocols; return what to say about deprecated fields."""
     given: Fields = dict(draft.fields.get("config") or {})
     findings = translate_deprecated(schema.record, given, ("config",))
-    config = draft.fields["config"] = schema.record.fill(given, keep_null=True)
-    for name, item in schema.record.properties.items():
-        if "x-kong-generated" in item and config[name] is None:
-            config[name] = process_key()
+    draft.fields["config"] = schema.record.fill(given, keep_null=True)
     if draft.fields["protocols"] is None:
         draft.fields["protocols"] = list(schema.default_protocols)
     return findings

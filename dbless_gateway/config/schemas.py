@@ -43,6 +43,7 @@ class Record:
             name: item["x-kong-reference"] for name, item in properties.items() if "x-kong-reference" in item
         }
         self.deprecated = {name: item for name, item in properties.items() if "x-kong-alias-of" in item}
+        self.generated = [name for name, item in properties.items() if "x-kong-generated" in item]
         # Still real fields, which stay silent at the value that everyone had.
         self.old_fields = {
             name: item.get("x-kong-old-default")

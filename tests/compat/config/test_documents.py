@@ -339,6 +339,16 @@ def test_problems_name_their_own_file(tmp_path: Path) -> None:
     assert found == [("a.yaml", "schema/type"), ("b.yaml", "unique/value"), ("b.yaml", "schema/required")]
 
 
+def test_problems_come_in_the_order_of_the_files(tmp_path: Path) -> None:
+    loaded = _write(
+        tmp_path,
+        a='_format_version: "3.0"\nservices: [{name: a, host: 5}]\n',
+        b='_format_version: "3.0"\nnonsense: 1\n',
+        c='"\n',
+    )
+    assert [Path(problem.file).name for problem in loaded.problems] == ["a.yaml", "b.yaml", "c.yaml"]
+
+
 def test_files_must_agree_on_their_workspace(tmp_path: Path) -> None:
     loaded = _write(
         tmp_path, a='_format_version: "3.0"\n_workspace: a\n', b='_format_version: "3.0"\n_workspace: b\n'

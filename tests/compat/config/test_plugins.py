@@ -219,6 +219,15 @@ def test_a_name_of_2x_in_a_new_file_tells_its_new_name() -> None:
     assert "`allow`" in problem.suggestion
 
 
+def test_mismatching_secrets_are_not_shown() -> None:
+    redis = "{host: h, auth: one-secret, password: other-secret}"
+    loaded = load_text(
+        _plugin("acme", f"{{account_email: a@b.c, storage: redis, storage_config: {{redis: {redis}}}}}")
+    )
+    assert "plugin/mismatch" in {problem.code for problem in loaded.problems}
+    assert "-secret" not in repr(loaded.problems)
+
+
 def test_null_means_no_value_in_a_plugin_configuration() -> None:
     (plugin,) = accept(_plugin("datadog", "{service_name_tag: null}")).plugins
     assert plugin.config["service_name_tag"] is None

@@ -69,6 +69,8 @@ REFUSED = [
     Rejected("schema/enum", "expected one of: tcp, http", _checks("{passive: {type: §x}}")),
     Rejected("schema/unknown-field", "unknown field", _checks("{passive: {§interval: 5}}")),
     Rejected("schema/unknown-field", "unknown field", _checks("{active: {healthy: {§timeouts: 5}}}")),
+    Rejected("schema/range", "value should be between 0 and 100", _upstream("x_resilience: {panic_threshold: §101}")),
+    Rejected("schema/unknown-field", "unknown field", _upstream("x_resilience: {§slowstart: 5}")),
     # Targets.
     Rejected("schema/required", "required field missing", _upstream("targets: [§{}]")),
     Rejected("schema/format", "Invalid target ('hostname:1.0'); not a valid hostname or ip address", _upstream("targets: [{target: §'hostname:1.0'}]")),
@@ -100,6 +102,7 @@ ACCEPTED = [
     "name: a\n  healthchecks: {passive: {unhealthy: {http_statuses: []}}}",
     "name: a\n  targets: [{target: a}, {target: 'a:81'}, {target: 1.2.3.4, weight: 0}]",
     "name: a\n  targets: [{target: '::1'}, {target: '[::2]:80'}, {target: '[::3]'}]",
+    "name: a\n  x_resilience: {slow_start: 30, panic_threshold: 50, trial_interval: 10}",
     "name: a\n  targets: [{target: a, created_at: 1700000000.123}]",
 ]
 
@@ -154,3 +157,10 @@ def test_health_checks_are_complete() -> None:
     assert checks.active.unhealthy.timeouts == 3
     assert checks.active.healthy.http_statuses == (200, 302)
     assert checks.passive.unhealthy.http_statuses == (429, 500, 503)
+
+
+def test_resilience_is_off_unless_asked_for() -> None:
+    one, two = accept("upstreams: [{name: a}, {name: b, x_resilience: {slow_start: 5}}]").upstreams
+    assert one.x_resilience is None
+    assert two.x_resilience is not None
+    assert (two.x_resilience.slow_start, two.x_resilience.panic_threshold) == (5, 0)
