@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 
 from dbless_gateway.pdk.context import Context
 from dbless_gateway.pdk.http_client import Endpoint, HttpClient
@@ -47,7 +48,9 @@ class Handler:
         self._parameters = queue_parameters(config.queue, config.queue_size, config.flush_timeout)
         self._recorder = Recorder(env, config.custom_fields_by_lua)
         identity = (config.http_endpoint, self._method, content_type, config.timeout, config.keepalive)
-        self._name = ":".join(str(part) for part in (NAME, *identity, config.retry_count))
+        # Names of queues are logged, and the URL may contain a password.
+        digest = blake2b(repr((*identity, config.retry_count)).encode(), digest_size=8).hexdigest()
+        self._name = f"{NAME}:{self._endpoint.host_header}:{digest}"
         self._queue: Queue | None = None
 
     def log(self, ctx: Context) -> None:

@@ -1,13 +1,14 @@
 """rate-limiting: count requests in calendar windows and refuse those over a limit.
 
 Kong's behaviour this follows: https://developer.konghq.com/plugins/rate-limiting/ (3.9 and later).
-Differences: the ``local`` policy checks and counts in one step, so concurrent requests never pass over the
-limit; counters of a month end with the calendar month, not 30 days after their first request.
+Differences: with ``sync_rate`` keys in Redis end with their window. The ``local`` policy checks and counts
+in one step, so concurrent requests never pass over the limit; counters of a month end with the calendar
+month, not 30 days after their first request.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from itertools import combinations
 from math import inf
@@ -15,6 +16,13 @@ from math import inf
 from dbless_gateway.pdk.context import Context
 from dbless_gateway.pdk.errors import refuse
 from dbless_gateway.pdk.plugin import ConfigError, PluginEnv
+from dbless_gateway.pdk.redis_store import (
+    RedisConfig,
+    RedisStore,
+    RedisUnavailable,
+    SyncedCounters,
+    check_redis,
+)
 from dbless_gateway.pdk.reply import Reply
 from dbless_gateway.pdk.windows import LENGTH_S, CurrentWindow, seconds_to_reset
 
@@ -25,19 +33,6 @@ NIL_UUID = "00000000-0000-0000-0000-000000000000"
 
 # More often than this a synchronisation with Redis makes no sense; -1 asks Redis for each request.
 SHORTEST_SYNC_RATE_S = 0.02
-
-
-@dataclass(frozen=True, slots=True)
-class RedisConfig:
-    host: str | None
-    port: int | None
-    timeout: int | None
-    username: str | None
-    password: str | None
-    database: int
-    ssl: bool
-    ssl_verify: bool
-    server_name: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +69,20 @@ class Handler:
         # Kong's error writer knows 400 to 599 only; any other code is a failure of the plugin.
         code = config.error_code or 429
         self._status, self._message = (int(code), config.error_message) if 400 <= code <= 599 else (500, None)
+        self._env = env
+        self._redis = config.redis if config.policy == "redis" else None
+        self._sync_rate_s = config.sync_rate
+        self._is_fault_tolerant = config.fault_tolerant
         self._increment = env.host.counters.increment
         self._read = env.host.counters.read
         self._now = env.host.now
 
-    def access(self, ctx: Context) -> Reply | None:
+    def access(self, ctx: Context) -> Reply | Awaitable[Reply | None] | None:
         """Count the request, tell the client where it stands, refuse it when a window is full."""
-        now = self._now()
         key = self._key_prefix + self._identify(ctx)
+        if self._redis is not None:
+            return self._access_redis(ctx, key, self._redis)
+        now = self._now()
         remaining: list[float] = []
         for limit in self._limits:
             ends_at = limit.window.enter(now)
@@ -93,15 +94,46 @@ class Handler:
             _show(ctx, self._limits, remaining, now)
         return None
 
+    async def _access_redis(self, ctx: Context, key: str, redis: RedisConfig) -> Reply | None:
+        now = self._now()
+        for limit in self._limits:
+            limit.window.enter(now)
+        keys = [key + limit.window.key for limit in self._limits]
+        windows_s = [LENGTH_S[limit.period] for limit in self._limits]
+        store = RedisStore.of(redis, self._env)
+        try:
+            if self._sync_rate_s == -1:
+                before = await store.count(keys, windows_s)
+            else:
+                name = f"{NAME}:{self._env.plugin_id}:{self._sync_rate_s}:{redis.identity()}"
+                synced = self._env.host.resource(name, lambda: SyncedCounters(store, self._sync_rate_s))
+                before = await synced.read(keys)
+        except RedisUnavailable as error:
+            self._env.log.error("failed to get usage: %s", error)
+            return None if self._is_fault_tolerant else refuse(ctx, 500)
+        for limit in self._limits:
+            limit.window.enter(now)  # Another request may have entered the next one meanwhile.
+        remaining = [limit.value - count for limit, count in zip(self._limits, before, strict=True)]
+        if min(remaining) <= 0:
+            return self._answer_full(ctx, remaining, now)
+        if self._sync_rate_s != -1:
+            synced.count(keys, windows_s)
+        if self._shows_headers:
+            _show(ctx, self._limits, [rest - 1 for rest in remaining], now)
+        return None
+
     def _refuse(self, ctx: Context, key: str, counted: int, now: float) -> Reply:
         """Refuse a request, which then must not count in the windows where it has been counted already."""
         for limit in self._limits[:counted]:
             self._increment(key + limit.window.key, -1, None, 0.0)
-        if not self._shows_headers:
-            return refuse(ctx, self._status, self._message)
         for limit in self._limits:
             limit.window.enter(now)
         remaining = [limit.value - self._read(key + limit.window.key) for limit in self._limits]
+        return self._answer_full(ctx, remaining, now)
+
+    def _answer_full(self, ctx: Context, remaining: list[float], now: float) -> Reply:
+        if not self._shows_headers:
+            return refuse(ctx, self._status, self._message)
         reset = _show(ctx, self._limits, remaining, now)
         return refuse(ctx, self._status, self._message, (("Retry-After", reset),))
 
@@ -154,6 +186,8 @@ def _check(config: Config) -> None:
             )
     if config.policy == "cluster":
         raise ConfigError("policy", "expected one of: local, redis")
+    if config.policy == "redis":
+        check_redis(config.redis)
     if config.sync_rate != -1 and config.policy != "redis":
         raise ConfigError("", "sync_rate can only be used with the redis policy")
     if config.sync_rate != -1 and config.sync_rate < SHORTEST_SYNC_RATE_S:

@@ -6,13 +6,15 @@ Differences: local counters end with their window instead of staying until they 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 
 from dbless_gateway.pdk.context import Context
 from dbless_gateway.pdk.errors import refuse
-from dbless_gateway.pdk.plugin import ConfigError, PluginEnv
+from dbless_gateway.pdk.plugin import ConfigError, PluginEnv, Queue
+from dbless_gateway.pdk.queue_config import fire_and_forget
+from dbless_gateway.pdk.redis_store import RedisConfig, RedisStore, RedisUnavailable, check_redis
 from dbless_gateway.pdk.reply import Reply
 from dbless_gateway.pdk.windows import LENGTH_S, CurrentWindow
 
@@ -20,19 +22,6 @@ NAME = "response-ratelimiting"
 PRIORITY = 900
 
 NIL_UUID = "00000000-0000-0000-0000-000000000000"
-
-
-@dataclass(frozen=True, slots=True)
-class RedisConfig:
-    host: str | None
-    port: int | None
-    timeout: int | None
-    username: str | None
-    password: str | None
-    database: int
-    ssl: bool
-    ssl_verify: bool
-    server_name: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,15 +85,33 @@ class Handler:
         self._limits = list(_limits(config))
         self._names = list(config.limits)
         self._prefix = f"response-ratelimit:{env.route_id or NIL_UUID}:{env.service_id or NIL_UUID}:"
+        self._env = env
+        self._redis = config.redis if config.policy == "redis" else None
+        self._queue: Queue | None = None
         self._counters = env.host.counters
         self._now = env.host.now
 
-    def access(self, ctx: Context) -> Reply | None:
+    def access(self, ctx: Context) -> Reply | Awaitable[Reply | None] | None:
         """Tell the target what is left; refuse when that is nothing, if so configured."""
         now = self._now()
         key = self._prefix + self._identifier(ctx)
-        read = self._counters.read
-        remaining = [limit.value - read(limit.key(key, now)) for limit in self._limits]
+        keys = [limit.key(key, now) for limit in self._limits]
+        if self._redis is not None:
+            return self._access_redis(ctx, key, keys, self._redis)
+        return self._judge(ctx, key, [self._counters.read(name) for name in keys])
+
+    async def _access_redis(
+        self, ctx: Context, key: str, keys: list[str], redis: RedisConfig
+    ) -> Reply | None:
+        try:
+            used = await RedisStore.of(redis, self._env).read(keys)
+        except RedisUnavailable as error:
+            self._env.log.error("failed to get usage: %s", error)
+            return None if self._config.fault_tolerant else refuse(ctx, 500)
+        return self._judge(ctx, key, used)
+
+    def _judge(self, ctx: Context, key: str, used: list[int]) -> Reply | None:
+        remaining = [limit.value - count for limit, count in zip(self._limits, used, strict=True)]
         ctx.shared[NAME] = _Usage(key, remaining)
         least = self._least(remaining)
         if self._config.block_on_first_violation:
@@ -146,11 +153,23 @@ class Handler:
         if usage is None or usage.is_replaced or not usage.costs:
             return
         now = self._now()
-        for limit in self._limits:
-            cost = usage.costs.get(limit.name, 0)
-            if cost:
-                key = limit.key(usage.key, now)
+        costs = [(limit, usage.costs.get(limit.name, 0)) for limit in self._limits]
+        counted = [(limit.key(usage.key, now), cost, limit) for limit, cost in costs if cost]
+        if self._redis is None:
+            for key, cost, limit in counted:
                 self._counters.increment(key, cost, None, limit.window.enter(now))
+            return
+        if self._queue is None:
+            self._queue = self._env.host.queue(
+                f"{NAME}:{self._redis.identity()}", fire_and_forget(), self.send
+            )
+        self._queue.put([(key, cost, LENGTH_S[limit.window.period]) for key, cost, limit in counted])
+
+    async def send(self, entries: Sequence[list[tuple[str, int, int]]]) -> None:
+        """Count the costs of some responses in Redis."""
+        if self._redis is not None:
+            amounts = [amount for entry in entries for amount in entry]
+            await RedisStore.of(self._redis, self._env).add(amounts)
 
     def _identifier(self, ctx: Context) -> str:
         limit_by = self._config.limit_by
@@ -189,6 +208,8 @@ def _limits(config: Config) -> Iterator[_Limit]:
 def _check(config: Config) -> None:
     if config.policy == "cluster":
         raise ConfigError("policy", "expected one of: local, redis")
+    if config.policy == "redis":
+        check_redis(config.redis)
     for limits in config.limits.values():
         given = [(period, value) for period in LENGTH_S if (value := getattr(limits, period)) is not None]
         for (smaller, low), (bigger, high) in combinations(given, 2):

@@ -250,7 +250,12 @@ def test_instances_of_different_scopes_count_apart() -> None:
         ({"minute": 1, "policy": "cluster"}, "policy", "expected one of: local, redis"),
         ({"minute": 1, "sync_rate": 1}, "", "sync_rate can only be used with the redis policy"),
         (
-            {"minute": 1, "policy": "redis", "redis": {"host": "r"}, "sync_rate": 0.01},
+            {
+                "minute": 1,
+                "policy": "redis",
+                "redis": {"host": "r", "port": 1, "timeout": 1},
+                "sync_rate": 0.01,
+            },
             "",
             "sync_rate must be greater than 0.02, or -1 to disable",
         ),
