@@ -32,13 +32,15 @@ docs: $(VENV)/.installed
 	$(BIN)/python docs/reference/generate.py
 
 wheel: $(VENV)/.installed
+	rm -f dist/*.whl
 	DBLESS_GATEWAY_COMPILE=1 $(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
 
-bench: $(VENV)/.installed
-	$(BIN)/python -m benchmarks.load
+# With a C compiler at hand the compiled wheel competes, too.
+bench: $(VENV)/.installed $(if $(shell command -v cc),$(VENV)-compiled/.installed)
+	$(BIN)/python -m benchmarks.load $(if $(shell command -v cc),--compiled $(VENV)-compiled/bin/python)
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VENV)-compiled build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 # A distribution may ship Python without ensurepip; then the pip that is there fills the new environment.
 $(BIN)/python:
@@ -49,6 +51,12 @@ $(BIN)/python:
 $(VENV)/.installed: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	@touch $@
+
+# Anew for each benchmark: what is measured is the code as it stands.
+.PHONY: $(VENV)-compiled/.installed
+$(VENV)-compiled/.installed: wheel
+	$(BIN)/python -m venv --clear $(VENV)-compiled
+	$(VENV)-compiled/bin/python -m pip install --quiet --disable-pip-version-check dist/*.whl
 
 $(VENV)/.installed-test: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'

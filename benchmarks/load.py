@@ -4,7 +4,7 @@ The proxies have one core and the load generator with the backend another. Each 
 contender once, so that a change of the machine's mood touches all of them; what is reported are medians
 over rounds.
 
-    python -m benchmarks.load                      everything
+    python -m benchmarks.load                      everything, pure Python
     python -m benchmarks.load routes-1000 plugins  some scenarios ("reload" and "memory" are two more)
 """
 
@@ -44,7 +44,7 @@ def main() -> None:
                     f"{scenario.name}: {scenario.says}", results[scenario.name]["summary"]
                 )
         if "reload" in wanted:
-            results["reload"] = measure_reloads(folder, backend_port)
+            results["reload"] = measure_reloads(folder, backend_port, arguments.compiled)
             print(f"\nreload of 10,000 routes under load: {results['reload']}")
         if "memory" in wanted:
             results["memory"] = {"worker_resident_mb": _memory_on_the_example()}
@@ -65,6 +65,8 @@ def compare(
             stack.enter_context(nginx(folder, backend_port)),
             stack.enter_context(gateway("gateway", config)),
         ]
+        if arguments.compiled is not None:
+            contenders.append(stack.enter_context(gateway("compiled", config, arguments.compiled)))
         if is_installed("haproxy"):
             contenders.append(stack.enter_context(haproxy(folder, backend_port)))
         for contender in contenders:
@@ -98,6 +100,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=4.0, help="of load per contender and round")
     parser.add_argument("--connections", type=int, default=32)
+    parser.add_argument(
+        "--compiled",
+        type=Path,
+        metavar="PYTHON",
+        help="interpreter of an environment with the compiled wheel, which then competes too",
+    )
     parser.add_argument("--dry", action="store_true", help="write no result file")
     return parser.parse_args()
 

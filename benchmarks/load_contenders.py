@@ -154,9 +154,9 @@ def haproxy(folder: Path, backend_port: int) -> Iterator[Contender]:
 
 
 @contextmanager
-def gateway(name: str, config: Path) -> Iterator[Contender]:
-    """Run our gateway with one worker."""
-    with Gateway(config, workers=1) as process:
+def gateway(name: str, config: Path, python: Path | None = None) -> Iterator[Contender]:
+    """Run our gateway with one worker; ``python`` has another build of it installed."""
+    with Gateway(config, workers=1, python=python) as process:
         for pid in process_tree(process.process.pid):
             pin(pid, PROXY_CORE)
         yield Contender(name, process.port, process.process.pid)

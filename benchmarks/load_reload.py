@@ -29,13 +29,13 @@ LOADER_NICENESS = 10
 Answers = list[tuple[float, float]]
 
 
-def measure_reloads(folder: Path, backend_port: int) -> dict[str, Any]:
+def measure_reloads(folder: Path, backend_port: int, python: Path | None = None) -> dict[str, Any]:
     """Reload a 10,000-route file a few times under load; return stalls and times in milliseconds."""
     scenario = Scenario("reload", "", routes=10_000)
     config, script = folder / "reload.yaml", folder / "reload.lua"
     write_config(config, scenario, backend_port)
     write_wrk_script(script, paths(scenario)[:1000])
-    with Gateway(config, workers=1) as gateway:
+    with Gateway(config, workers=1, python=python) as gateway:
         _give_worker_its_own_core(gateway)
         probe = PacedProbe(gateway.port, paths(scenario)[0], PACE_S)
         load = _BackgroundLoad(gateway.port, script)

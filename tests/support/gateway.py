@@ -83,19 +83,22 @@ class Gateway:
         environment: dict[str, str] | None = None,
         flags: Sequence[str] = (),
         wait: bool = True,
+        python: Path | None = None,
     ) -> None:
+        """Start it; ``python`` is another environment's interpreter, whose installed gateway is then run."""
         self.files = [config] if isinstance(config, Path) else list(config)
         self.port, self.admin_port, self.status_port = free_ports(3)
         self.process = subprocess.Popen(
             [
-                *(sys.executable, "-m", "dbless_gateway", "start"),
+                *(str(python or sys.executable), "-m", "dbless_gateway", "start"),
                 *(part for file in self.files for part in ("-c", str(file))),
                 *("--proxy-listen", f"127.0.0.1:{self.port}"),
                 *("--admin-listen", f"127.0.0.1:{self.admin_port}"),
                 *("--status-listen", f"127.0.0.1:{self.status_port}"),
                 *("--workers", str(workers), *flags),
             ],
-            cwd=REPOSITORY,
+            # -m looks into the current folder first: the checkout's gateway, or else the installed one.
+            cwd=REPOSITORY if python is None else self.files[0].resolve().parent,
             env=_environment(environment or {}),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
