@@ -14,6 +14,7 @@ from time import monotonic
 
 from dbless_gateway.balancing.hash_key import HashKey, KeySource, NewCookie, compile_hash_key, set_cookie
 from dbless_gateway.balancing.health import (
+    FAILURES,
     HEALTHY,
     MOSTLY_HEALTHY,
     UNHEALTHY,
@@ -26,9 +27,10 @@ from dbless_gateway.balancing.health import (
 from dbless_gateway.balancing.plan import Picker
 from dbless_gateway.balancing.sticky_sessions import StickySessions
 from dbless_gateway.config.entities import Healthchecks, Upstream
-from dbless_gateway.runtime.health_messages import Address, PassiveReport
-from dbless_gateway.runtime.lineup import Lineup, Member, Names, Setup, available_weight
+from dbless_gateway.runtime.health_messages import TRIAL, TRIAL_PASSED, Address, PassiveReport
+from dbless_gateway.runtime.lineup import Lineup, Member, Names, Setup
 from dbless_gateway.runtime.peer import Peer, PeerId
+from dbless_gateway.runtime.readiness import SLOW_START_STEPS, Readiness
 
 
 class NoPeer(Enum):
@@ -51,12 +53,13 @@ class Balancer:
         "_names",
         "_peers",
         "_picker",
+        "_readiness",
         "_send_report",
         "_staged",
         "_states",
         "_status_reports",
         "_sticky",
-        "_threshold_percent",
+        "_timer",
         "_wants_loads",
         "hash_key",
         "name",
@@ -80,7 +83,8 @@ class Balancer:
         self._known: dict[PeerId, Peer] = {}
         self._staged: Lineup | None = None
         self._lineup: Lineup | None = None
-        self._threshold_percent = 0.0
+        self._readiness = Readiness()
+        self._timer: asyncio.TimerHandle | None = None
         self._send_report = send_report
         self._states = states
         self._status_reports: Mapping[int, Report] = {}
@@ -104,6 +108,8 @@ class Balancer:
     def began(self, peer: Peer) -> None:
         """Count a try that goes to ``peer``."""
         peer.in_flight += 1
+        if peer.on_trial:
+            self._begin_trial(peer)
         if self._wants_loads and self._picker is not None and peer.seat >= 0:
             self._picker.began(peer.seat)
 
@@ -116,16 +122,20 @@ class Balancer:
     def report_status(self, peer: Peer, status: int) -> None:
         """Tell that ``peer`` answered with this status."""
         report = self._status_reports.get(status)
-        if report is not None:
+        if peer.trial_runs:
+            self._end_trial(peer, report, status)
+        elif report is not None:
             self._report_outcome(peer, report, status)
 
     def report_tcp_failure(self, peer: Peer) -> None:
         """Tell that the connection to ``peer`` failed, or broke before the response's head was complete."""
+        peer.trial_runs = False
         if Report.TCP_FAILURE in self._counted:
             self._report_outcome(peer, Report.TCP_FAILURE, 0)
 
     def report_timeout(self, peer: Peer) -> None:
         """Tell that ``peer`` did not connect, take the request or answer in time."""
+        peer.trial_runs = False
         if Report.TIMEOUT in self._counted:
             self._report_outcome(peer, Report.TIMEOUT, 0)
 
@@ -141,6 +151,16 @@ class Balancer:
             peer.health = MOSTLY_HEALTHY
         assert self.upstream_id is not None
         self._send_report(PassiveReport(self.upstream_id, peer.checked_address, report.value, status))
+
+    def _begin_trial(self, peer: Peer) -> None:
+        peer.on_trial, peer.trial_runs = False, True
+        self._apply_readiness()
+
+    def _end_trial(self, peer: Peer, report: Report | None, status: int) -> None:
+        """Tell that the one request was answered; a failure leaves all as it is."""
+        peer.trial_runs = False
+        if self.upstream_id is not None and report not in FAILURES:
+            self._send_report(PassiveReport(self.upstream_id, peer.checked_address, TRIAL_PASSED, status))
 
     def sticky_cookie(self, key: bytes, peer: Peer) -> NewCookie | None:
         """Return the cookie that keeps the client at ``peer``, if sessions stick and ``key`` does not."""
@@ -212,6 +232,8 @@ class Balancer:
         self.discard()
         if self._lineup is not None:
             self._lineup.close()
+        if self._timer is not None:
+            self._timer.cancel()
         self._release_waiting()
 
     @property
@@ -237,29 +259,45 @@ class Balancer:
         if upstream.algorithm == "sticky-sessions" and upstream.sticky_sessions_cookie:
             self._sticky = (upstream.sticky_sessions_cookie, upstream.sticky_sessions_cookie_path)
         self._set_checks(upstream.healthchecks)
+        self._readiness = Readiness(upstream)
+        self._apply_readiness()
 
     def _set_checks(self, checks: Healthchecks) -> None:
-        """Take over how requests count for health, and the threshold of the upstream's own health."""
-        self._threshold_percent = checks.threshold
+        """Take over how requests count for health."""
         limits = passive_rules(checks).limits if is_checked(checks) else {}
         self._counted = frozenset(report for report, limit in limits.items() if limit)
         self._status_reports = passive_reports(checks) if is_checked(checks) else {}
-        self._judge()
 
     def set_state(self, address: Address, state: str) -> None:
-        """Take notice that an address is in another state now."""
+        """Take notice that an address is in another state now, or may be tried once."""
         for peer in self._known.values():
             if peer.checked_address == address:
-                peer.health = state
-                self._set_available(peer, is_available(state))
+                self._set_peer_state(peer, state)
+        self._apply_readiness()
 
-    def _set_available(self, peer: Peer, is_up: bool) -> None:
-        peer.available = is_up
-        if self._lineup is None or self._picker is None or peer.seat < 0:
+    def _set_peer_state(self, peer: Peer, state: str) -> None:
+        if state == TRIAL:
+            peer.on_trial = not peer.available
             return
-        self._lineup.roster.available[peer.seat] = is_up
-        self._picker.refresh()
-        self._judge()
+        was_available, peer.available = peer.available, is_available(state)
+        peer.health = state
+        peer.on_trial = peer.trial_runs = False
+        if peer.available and not was_available and self._readiness.slow_start_s:
+            peer.recovered_at_s = monotonic()
+
+    def _apply_readiness(self) -> None:
+        """Let the picker know what may be picked now; again after a while when that grows by itself."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        lineup, picker = self._lineup, self._picker
+        if lineup is None or picker is None:
+            return
+        self._is_healthy, is_growing = self._readiness.apply(lineup.roster, self._peers, monotonic())
+        picker.refresh()
+        if is_growing:
+            pause_s = self._readiness.slow_start_s / SLOW_START_STEPS
+            self._timer = asyncio.get_running_loop().call_later(pause_s, self._apply_readiness)
 
     def _peer(self, peer_id: PeerId) -> Peer:
         peer = self._known.get(peer_id)
@@ -280,7 +318,7 @@ class Balancer:
                 self._known.pop(peer_id).seat = -1
         self._picker, self._peers = lineup.picker, lineup.peers
         self._wants_loads = lineup.picker is not None and lineup.picker.wants_loads
-        self._judge()
+        self._apply_readiness()
         if self._peers or not lineup.is_pending:
             self._release_waiting()
 
@@ -288,7 +326,3 @@ class Balancer:
         if self._first_peers is not None and not self._first_peers.done():
             self._first_peers.set_result(None)
         self._first_peers = None
-
-    def _judge(self) -> None:
-        total, available = available_weight(self._peers)
-        self._is_healthy = total > 0 and available / total * 100 > self._threshold_percent

@@ -11,6 +11,7 @@ not a fresh one.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections import deque
@@ -34,6 +35,8 @@ from dbless_gateway.runtime.health_messages import (
     REPORT_TOPIC,
     STATE_TOPIC,
     SYNC,
+    TRIAL,
+    TRIAL_PASSED,
     Address,
     PassiveReport,
     StateChange,
@@ -51,7 +54,7 @@ class Event(NamedTuple):
     """One entry of a timeline."""
 
     at: float  # wall clock, seconds
-    source: str  # "active", "passive" or "manual"
+    source: str  # "active", "passive", "manual" or "trial"
     before: str
     after: str
     reason: str
@@ -64,13 +67,25 @@ class _Record:
     address: Address
     seen_at: float
     health: Health = field(default_factory=Health)
+    turned_by: str = ""  # the source of the last event that made it available or not
+    trial: asyncio.TimerHandle | None = None  # the next time that one request is let through
     timeline: deque[Event] = field(default_factory=lambda: deque(maxlen=TIMELINE_LENGTH))
 
 
 class _Checked:
     """One upstream with its checks and the records of its addresses."""
 
-    __slots__ = ("active", "checks", "id", "is_configured", "is_on", "name", "passive", "records")
+    __slots__ = (
+        "active",
+        "checks",
+        "id",
+        "is_configured",
+        "is_on",
+        "name",
+        "passive",
+        "records",
+        "trial_interval_s",
+    )
 
     def __init__(self, upstream: Upstream) -> None:
         self.id = upstream.id
@@ -80,6 +95,7 @@ class _Checked:
         self.active = active_rules(self.checks)
         self.passive = passive_rules(self.checks)
         self.records: dict[Address, _Record] = {}
+        self.trial_interval_s = upstream.x_resilience.trial_interval if upstream.x_resilience else 0.0
         self.is_configured = True
 
 
@@ -104,6 +120,8 @@ class HealthRegistry:
                 if _meaning(old.checks) != _meaning(new.checks):
                     for record in tuple(new.records.values()):
                         self._forget(new, record)
+                for record in new.records.values():
+                    self._plan_trial(new, record)
         # What is gone may come back; sweep forgets it in time.
         for upstream_id, checked in gone.items():
             checked.is_configured = checked.is_on = False
@@ -182,6 +200,9 @@ class HealthRegistry:
         upstream_id, address, name, status = message
         checked = self._upstreams.get(upstream_id)
         if checked is not None and checked.is_on:
+            if name == TRIAL_PASSED:
+                self._readmit(checked, address, status)
+                return
             detail = f"status {status}" if status else name.removesuffix("s").replace("_", " ")
             self._count(checked, address, Report(name), "passive", detail)
 
@@ -199,11 +220,41 @@ class HealthRegistry:
         """Put an event on the timeline and tell a change of state."""
         after = record.health.state
         record.timeline.append(Event(self._now(), source, before, after, reason))
+        if source == "manual" or is_available(before) != is_available(after):
+            record.turned_by = source
+            self._plan_trial(checked, record)
         if before == after:
             return
         self._bus.publish(STATE_TOPIC, StateChange(checked.id, record.address, after))
         level = logging.INFO if is_available(before) == is_available(after) else logging.WARNING
         _log.log(level, _STATE_TEXT, checked.name, record.address, after, before, source, reason)
+
+    def _plan_trial(self, checked: _Checked, record: _Record) -> None:
+        """Set or cancel the time of the next trial, as the record now demands."""
+        if record.trial is not None:
+            record.trial.cancel()
+            record.trial = None
+        # Active checks find out by themselves, and what was set by hand stays so.
+        is_due = record.turned_by == "passive" and not is_available(record.health.state)
+        if is_due and checked.trial_interval_s > 0:
+            loop = asyncio.get_running_loop()
+            record.trial = loop.call_later(checked.trial_interval_s, self._offer_trial, checked.id, record)
+
+    def _offer_trial(self, upstream_id: str, record: _Record) -> None:
+        """Let one request of each worker through, and again later if nothing comes of it."""
+        checked = self._upstreams[upstream_id]
+        if checked.is_on:
+            state = record.health.state
+            record.timeline.append(Event(self._now(), "trial", state, state, "one request is let through"))
+            self._bus.publish(STATE_TOPIC, StateChange(upstream_id, record.address, TRIAL))
+        self._plan_trial(checked, record)
+
+    def _readmit(self, checked: _Checked, address: Address, status: int) -> None:
+        record = checked.records.get(address)
+        if record is not None and not is_available(record.health.state):
+            before = record.health.state
+            record.health.force(HEALTHY)
+            self._note(checked, record, "trial", before, f"status {status}: trial passed")
 
     def _record(self, upstream_id: str, address: Address) -> _Record | None:
         checked = self._upstreams.get(upstream_id)
@@ -218,6 +269,8 @@ class HealthRegistry:
 
     def _forget(self, checked: _Checked, record: _Record) -> None:
         del checked.records[record.address]
+        if record.trial is not None:
+            record.trial.cancel()
         if record.health.state != HEALTHY:
             self._bus.publish(STATE_TOPIC, StateChange(checked.id, record.address, HEALTHY))
 

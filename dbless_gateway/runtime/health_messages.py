@@ -30,8 +30,14 @@ class PassiveReport(NamedTuple):
 
     upstream_id: str
     address: Address
-    report: str  # a value of balancing.health.Report
+    report: str  # a value of balancing.health.Report, or TRIAL_PASSED
     status: int  # 0 when no response came
+
+
+# In place of a state: let one request through to an unhealthy address. Workers report how it went as
+# TRIAL_PASSED, or as any failure.
+TRIAL = "trial"
+TRIAL_PASSED = "trial_passed"
 
 
 class StateChange(NamedTuple):
@@ -39,4 +45,4 @@ class StateChange(NamedTuple):
 
     upstream_id: str
     address: Address
-    state: str
+    state: str  # of balancing.health, or TRIAL

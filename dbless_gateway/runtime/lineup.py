@@ -11,7 +11,7 @@ DNS answer makes the lineup build and install its next plan by itself, in slices
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from time import monotonic
 from typing import NamedTuple, Protocol
@@ -241,14 +241,5 @@ class Lineup:
                 peer.name_as(host_header)
         for seat, peer in enumerate(self.peers):
             peer.seat = seat
-            # Health may have moved on while the plan was being built.
-            self.roster.available[seat] = peer.available
-        if self.picker is not None:
-            self.picker.refresh()
         if self._installed is not None:
             self._installed()
-
-
-def available_weight(peers: Sequence[Peer]) -> tuple[int, int]:
-    """Return the total weight and how much of it is available."""
-    return sum(peer.weight for peer in peers), sum(peer.weight for peer in peers if peer.available)

@@ -37,10 +37,13 @@ class Peer(Load):
         "host_header_tls",
         "id",
         "ip",
+        "on_trial",
         "port",
+        "recovered_at_s",
         "seat",
         "server_name",
         "target",
+        "trial_runs",
         "weight",
     )
 
@@ -55,6 +58,9 @@ class Peer(Load):
         self.seat = -1  # number in the current plan; -1 when it has none
         self.weight = 0
         self.available = True
+        self.recovered_at_s: float | None = None  # monotonic; None once a slow start is over
+        self.on_trial = False  # unavailable, but the next request may go there
+        self.trial_runs = False  # that request is on its way
         self.health = HEALTHY  # or another state of balancing.health
         self.host_header = self.host_header_tls = b""
         self.server_name: str | None = None

@@ -19,6 +19,7 @@ from dbless_gateway.runtime.health_messages import (
     REPORT_TOPIC,
     STATE_TOPIC,
     SYNC,
+    TRIAL,
     Address,
     PassiveReport,
     StateChange,
@@ -189,7 +190,9 @@ class Upstreams:
     def _hear(self, change: StateChange) -> None:
         # A state may be told before the address is known here: after a start, or by a faster resolver.
         states = self._states[change.upstream_id]
-        if change.state == HEALTHY:
+        if change.state == TRIAL:
+            pass  # An offer to whoever has the address now; no state to remember.
+        elif change.state == HEALTHY:
             states.pop(change.address, None)
         else:
             states[change.address] = change.state

@@ -72,6 +72,7 @@ def upstream(upstream_id: str = "u", **fields: Any) -> Upstream:
         use_srv_name=False,
         sticky_sessions_cookie=None,
         sticky_sessions_cookie_path="/",
+        x_resilience=None,
         tags=None,
         created_at=0,
         updated_at=0,
