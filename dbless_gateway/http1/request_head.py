@@ -29,6 +29,8 @@ _UNUSUAL_METHODS = frozenset((b"HEAD", b"CONNECT", b"TRACE"))
 _SLASH = 0x2F
 _TOKEN_METHOD = re.compile(rb"[A-Z][A-Z_-]{0,31}")
 _VISIBLE = re.compile(rb"[\x21-\x7e\x80-\xff]+")
+# nginx's rule: something, without blanks and slashes.
+_HOST_VALUE = re.compile(rb"[\x21-\x2e\x30-\x7e\x80-\xff]+")
 _STAND_IN_METHOD: Final = b"GET"
 _HOST: Final = b"host"  # the one object that stands for this name, so that ``is`` finds it
 
@@ -52,8 +54,8 @@ def _classify(line: bytes) -> tuple[bytes, bytes]:
     folded, value = name.lower(), value.strip(b" \t")
     if folded != _HOST:
         return folded, value
-    if value and not _VISIBLE.fullmatch(value):
-        raise Refusal(400, "invalid Host")  # nginx's rule: no blanks
+    if not _HOST_VALUE.fullmatch(value):
+        raise Refusal(400, "invalid Host")
     return _HOST, value
 
 
@@ -237,6 +239,8 @@ def _origin_form(request: RequestHead, target: bytes) -> bytes:
             authority = rest[:end]
             if not authority or b"@" in authority:
                 break
+            if request.minor and b"\r\nhost:" not in request.raw.lower():
+                raise Refusal(400, "HTTP/1.1 without Host (RFC 9112 section 3.2)")
             request.host = authority
             request.special[b":authority"] = authority
             path = rest[end:]

@@ -50,6 +50,8 @@ def _parse_status_line(line: bytes) -> tuple[int, int, bytes]:
     code = line[9:12]
     if not code.isdigit() or not 100 <= int(code) <= 999 or line[12:13] not in (b"", b" "):
         raise BadResponse("an invalid status line")
+    if any((byte < 0x20 and byte != 0x09) or byte == 0x7F for byte in line):
+        raise BadResponse("control characters in the status line")
     return line[7] - 0x30, int(code), b"HTTP/1.1 " + line[9:]
 
 

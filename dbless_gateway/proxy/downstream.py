@@ -285,7 +285,9 @@ class ClientConnection:
             return b""
         rest = data.lstrip(b"\r\n")
         blank = data[: len(data) - len(rest)]
-        if len(blank) > _MAX_LEADING_BLANK_BYTES or blank.replace(b"\r\n", b"").strip(b"\r"):
+        # Half a line break may be the last thing that has come so far.
+        odd = blank.replace(b"\r\n", b"")
+        if len(blank) > _MAX_LEADING_BLANK_BYTES or (odd and (rest or odd != b"\r" or blank[-1:] != b"\r")):
             self._refuse(Refusal(400, "line feeds before the request line"))
             return b""
         if not rest:

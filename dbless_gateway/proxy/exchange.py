@@ -264,7 +264,8 @@ class Exchange(ExchangeContext):
         self.tries_left = service.retries
         upgrade = self.head.upgrade
         if upgrade is not None:
-            self.wants_upgrade = upgrade.lower() == b"websocket"
+            # Never with a body: the two sides could disagree about where it ends and frames begin.
+            self.wants_upgrade = upgrade.lower() == b"websocket" and self.upload is None
         upload = self.upload
         if upload is None:
             return self.pick()

@@ -162,8 +162,8 @@ class Gateway:
         self, exchange: Exchange, key: Hashable, peer: Peer, host: bytes, tls: TargetTls | None
     ) -> TargetConnection:
         """Start to connect to the peer; the exchange hears of the outcome."""
+        # It belongs to the exchange from ``begin`` on: what a target says before it was asked is no answer.
         target = TargetConnection(self, key)
-        target.exchange = exchange
         target.dialing = asyncio.ensure_future(self._dial(target, exchange, peer, host, tls))
         return target
 
@@ -189,7 +189,11 @@ class Gateway:
         target.dialing = None
         if target.transport is not None:
             target.transport.set_write_buffer_limits(high=_WRITE_HIGH_WATER_BYTES)
-        exchange.guarded(exchange.on_connected, target)
+        if not target.closed:
+            exchange.guarded(exchange.on_connected, target)
+        elif exchange.target is target:
+            reason = "closed, or spoke before it was asked"
+            exchange.guarded(exchange.on_target_failed, failures.CONNECT_FAILED, reason)
 
     # ---- Time
 

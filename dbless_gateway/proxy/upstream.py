@@ -210,8 +210,9 @@ class TargetConnection:
     def _take_interim(self, exchange: Exchange, response: ResponseHead, rest: bytes) -> None:
         """Swallow a 1xx response, as nginx does; 101 is final."""
         if response.status == 101:
-            if not exchange.wants_upgrade:
-                raise BadResponse("switched protocols without being asked")
+            upgrade = response.special.get(b"upgrade", b"websocket").lower()
+            if not exchange.wants_upgrade or upgrade != b"websocket":
+                raise BadResponse("switched to a protocol that nobody asked for")
             self._response = response
             exchange.on_response(response, [rest] if rest else [], True)
             return

@@ -1,8 +1,8 @@
 """How the rows of the corpus are played: bytes of a client in, bytes at the target and the client out.
 
 Every row is played with a buffering and with a streaming route, in one piece and byte by byte; all four must
-agree. Behind the row's bytes comes one more request, ``/next``: it must be understood as a request of its own,
-or not be seen by anybody. The target is h11, a strict reader that shares nothing with the gateway; what it
+agree. Behind the row's bytes comes one more request, ``/next``: it must be understood as a request of its
+own, or not be seen by anybody. The target is h11, a strict reader that shares nothing with the gateway; what it
 does not understand, or could be understood in two ways, fails the row.
 """
 
@@ -154,7 +154,7 @@ def pieces(raw: bytes, size: int | None) -> Iterator[bytes]:
 
 
 def check_refused(raw: bytes, status: int) -> None:
-    """The row is answered with this status and nothing else, nothing reaches a target, and the connection ends."""
+    """The row is answered with this status and nothing else, no target sees any of it, the connection ends."""
     for streamed in (False, True):
         for piece_bytes in (None, 1):
             played = play(raw, streamed=streamed, piece_bytes=piece_bytes)
@@ -164,9 +164,9 @@ def check_refused(raw: bytes, status: int) -> None:
 
 
 def check_passed(raw: bytes, *expected: Seen, keeps: bool = True) -> None:
-    """The target understands exactly these requests, and then ``/next``; header names not given are not judged.
+    """The target understands exactly these requests, and then ``/next``.
 
-    A header with the empty value must be absent. ``keeps`` False: the connection ends, ``/next`` is not seen.
+    Headers that are not given are not judged; one with the empty value must be absent. ``keeps`` False: the connection ends, ``/next`` is not seen.
     """
     for streamed in (False, True):
         for piece_bytes in (None, 1):

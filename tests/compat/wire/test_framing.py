@@ -75,9 +75,7 @@ PASSED_LENGTHS = {
 
 @pytest.mark.parametrize(("value", "body"), PASSED_LENGTHS.values(), ids=PASSED_LENGTHS.keys())
 def test_passed_length(value: bytes, body: bytes) -> None:
-    check_passed(
-        post(CL + value, body=body), Seen("POST", "/a", [("Content-Length", str(len(body)))], body)
-    )
+    check_passed(post(CL + value, body=body), Seen("POST", "/a", [("Content-Length", str(len(body)))], body))
 
 
 REFUSED_FRAMINGS = {
