@@ -13,7 +13,7 @@ it, costs no object per node. Rules of this file:
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 from yaml import (
@@ -90,6 +90,14 @@ def _pack(mark: Any) -> int:
     return place
 
 
+class _Anchor(NamedTuple):
+    """What an anchor stands for, how many nodes that is, and how many levels (0 for a scalar)."""
+
+    value: Any
+    nodes: int
+    height: int
+
+
 class _Builder:
     def __init__(self, file: str, substitute: Substitute | None) -> None:
         self.document = Document(file)
@@ -102,10 +110,13 @@ class _Builder:
         self.key: Any = None
         self.outer: list[tuple[Any, Any]] = []
         self.ordinals: dict[int, int] = {}
-        self.anchors: dict[str, Any] = {}
-        self.anchored: dict[int, tuple[str, int]] = {}
-        self.weights: dict[str, int] = {}
+        # By name; None while the anchored container is still open.
+        self.anchors: dict[str, _Anchor | None] = {}
+        # By the node of an open container: its anchor, and ``expanded`` and ``deepest`` before it.
+        self.open_anchors: dict[int, tuple[str, int, int]] = {}
+        # Nodes that aliases stand for, and the deepest level reached, both as if aliases were written out.
         self.expanded = 0
+        self.deepest = 0
         self.merges: dict[int, list[Any]] = {}
         self.plain: dict[str, Any] = {}
 
@@ -164,8 +175,7 @@ class _Builder:
         if self.substitute is not None and "$" in text:
             value = self._substituted(text, plain)
         if event.anchor is not None:
-            self.anchors[event.anchor] = value
-            self.weights[event.anchor] = 1
+            self.anchors[event.anchor] = _Anchor(value, 1, 0)
         if self.key is None:
             self.container.append(value)
         else:
@@ -248,16 +258,22 @@ class _Builder:
                 "a mapping or a list cannot be a key; a text that begins with a brace or bracket needs quotes"
             )
             raise Fatal(Fault("yaml/complex-key", start, start + 1, message))
-        if len(self.outer) >= MAX_DEPTH:
-            message = f"nested more than {MAX_DEPTH} levels deep"
-            raise Fatal(Fault("yaml/nesting", start, start + 1, message))
         container.at = self.document.add(start, start)
         if event.anchor is not None:
-            self.anchored[container.at] = (event.anchor, self.expanded + container.at)
-            self.anchors[event.anchor] = _NO_KEY
+            self.open_anchors[container.at] = (event.anchor, self.expanded + container.at, self.deepest)
+            self.anchors[event.anchor] = None
+            self.deepest = 0
+        self._reach(len(self.outer) + 1, start)
         self.outer.append((self.container, self.key))
         self.container = container
         self.key = key
+
+    def _reach(self, level: int, place: int) -> None:
+        """Note a level of nesting, and refuse one that is too deep."""
+        if level > MAX_DEPTH:
+            message = f"nested more than {MAX_DEPTH} levels deep"
+            raise Fatal(Fault("yaml/nesting", place, place + 1, message))
+        self.deepest = max(self.deepest, level)
 
     def _close(self, event: Any) -> None:
         document, container = self.document, self.container
@@ -266,10 +282,11 @@ class _Builder:
         document.nexts[at] = len(document.starts)
         if at in self.merges:
             self._merge(container, self.merges.pop(at))
-        if at in self.anchored:
-            anchor, before = self.anchored.pop(at)
-            self.anchors[anchor] = container
-            self.weights[anchor] = self.expanded + len(document.starts) - before
+        if at in self.open_anchors:
+            name, nodes_before, deepest_before = self.open_anchors.pop(at)
+            nodes = self.expanded + len(document.starts) - nodes_before
+            self.anchors[name] = _Anchor(container, nodes, self.deepest - len(self.outer) + 1)
+            self.deepest = max(self.deepest, deepest_before)
         self.container, self.key = self.outer.pop()
         self._put(container)
 
@@ -286,10 +303,12 @@ class _Builder:
         name = event.anchor
         if name not in self.anchors:
             raise Fatal(Fault("yaml/alias", start, end, f"no anchor `&{name}` before this alias"))
-        value = self.anchors[name]
-        if value is _NO_KEY:
+        anchor = self.anchors[name]
+        if anchor is None:
             raise Fatal(Fault("yaml/alias", start, end, f"the anchor `&{name}` contains itself"))
-        self.expanded += self.weights[name]
+        value = anchor.value
+        self.expanded += anchor.nodes
+        self._reach(len(self.outer) + anchor.height, start)
         if self.expanded + node > MAX_NODES:
             message = f"the aliases of this file expand to more than {MAX_NODES:,} values"
             raise Fatal(Fault("yaml/alias-expansion", start, end, message))

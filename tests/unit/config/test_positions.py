@@ -99,3 +99,13 @@ def test_nesting_has_a_limit() -> None:
     with pytest.raises(Fatal) as caught:
         read_yaml("[" * (positions.MAX_DEPTH + 1), "f")
     assert caught.value.fault.code == "yaml/nesting"
+
+
+def test_aliases_cannot_nest_deeper_than_text() -> None:
+    links = [f"- &a{n} [*a{n - 1}]" for n in range(1, 200)]
+    with pytest.raises(Fatal) as caught:
+        read_yaml("\n".join(["- &a0 [x]", *links]), "f")
+    assert caught.value.fault.code == "yaml/nesting"
+    read_yaml("\n".join(["- &a0 [x]", *links[: positions.MAX_DEPTH - 2]]), "f")
+    with pytest.raises(Fatal):
+        read_yaml("\n".join(["- &a0 [x]", *links[: positions.MAX_DEPTH - 1]]), "f")
