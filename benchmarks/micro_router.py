@@ -4,9 +4,9 @@
     python -m benchmarks.micro_router regexes 10000   one
 
 Reported are, for each table: compiling in seconds and its longest slice in milliseconds, both of CPU time;
-matching a request in microseconds, the median of ``ROUNDS`` rounds, from the cache and without it (by asking for paths that
-were never asked for before); disposing and its longest slice. At 10,000 routes of each shape we want at most 3 us
-from the cache, 12 us without it, and 1.5 s to compile.
+matching a request in microseconds, the median of ``ROUNDS`` rounds, from the cache and without it (by asking
+for paths that were never asked for before); disposing and its longest slice. At 10,000 routes of each shape
+we want at most 3 us from the cache, 12 us without it, and 1.5 s to compile.
 """
 
 from __future__ import annotations

@@ -68,10 +68,13 @@ def split_port(host: bytes) -> tuple[bytes, int | None]:
     """Cut at the first colon when only digits follow; so an IPv6 address is never cut
     (traditional_compatible).
     """
-    found = _PORT.search(host)
-    if found is None or host.find(b":") != found.start():
+    colon = host.find(b":")
+    if colon < 0:
         return host, None
-    return host[: found.start()], _port_of(found[1])
+    found = _PORT.match(host, colon)
+    if found is None:
+        return host, None
+    return host[:colon], _port_of(found[1])
 
 
 def split_port_bracketed(host: bytes) -> tuple[bytes, int | None]:

@@ -9,7 +9,7 @@ cannot win any more.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from typing import Generic
 
 from dbless_gateway.routing.hosts import HostKind, HostPattern
@@ -71,14 +71,14 @@ class PathLevel(Generic[T]):
             number = parents[number]
         return best
 
-    def all(self, request: Request) -> Iterator[Rule[T]]:
-        """Yield every matching rule."""
+    def collect(self, request: Request, found: list[Rule[T]]) -> None:
+        """Add every matching rule."""
         path = request.path
         number = bisect_right(self.keys, path) - 1
         while number >= 0 and not path.startswith(self.keys[number]):
             number = self.parents[number]
         while number >= 0:
-            yield from self.leaves[number].all(request)
+            self.leaves[number].collect(request, found)
             number = self.parents[number]
 
     def dispose_steps(self) -> Generator[None, None, None]:
@@ -139,10 +139,12 @@ class Index(Generic[T]):
                 best, floor = rule, rule.key
         return best
 
-    def all(self, request: Request) -> Iterator[Rule[T]]:
-        """Yield every matching rule, in no particular order; one with several hosts may come twice."""
+    def all(self, request: Request) -> list[Rule[T]]:
+        """Return every matching rule, in no particular order; one with several hosts may be there twice."""
+        found: list[Rule[T]] = []
         for level in self._levels(request):
-            yield from level.all(request)
+            level.collect(request, found)
+        return found
 
     def _levels(self, request: Request) -> list[PathLevel[T]]:
         levels: list[PathLevel[T]] = []

@@ -9,7 +9,7 @@ than one with as many paths.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from operator import attrgetter
 from typing import Generic
 
@@ -67,13 +67,13 @@ class Leaf(Generic[T]):
             return self.crowd.best(request, floor) or best
         return best
 
-    def all(self, request: Request) -> Iterator[Rule[T]]:
-        """Yield every matching rule."""
+    def collect(self, request: Request, found: list[Rule[T]]) -> None:
+        """Add every matching rule."""
         for rule in self.rules:
             if rule.accepts(request):
-                yield rule
+                found.append(rule)
         if self.crowd is not None:
-            yield from self.crowd.all(request)
+            self.crowd.collect(request, found)
 
 
 class Crowd(Generic[T]):
@@ -153,7 +153,7 @@ class Crowd(Generic[T]):
         for gathered, rules in self.sets:
             if rules[0].key <= floor:
                 break
-            for number in sorted(gathered.matches(request.path)):
+            for number in sorted(gathered.matches(request.path) or ()):
                 rule = rules[number]
                 if rule.key <= floor:
                     break
@@ -162,17 +162,15 @@ class Crowd(Generic[T]):
                     break
         return best
 
-    def all(self, request: Request) -> Iterator[Rule[T]]:
-        """Yield every matching rule."""
+    def collect(self, request: Request, found: list[Rule[T]]) -> None:
+        """Add every matching rule."""
         for (kind, name), buckets in self.buckets.items():
             for value in values_of(kind, name, request):
-                for rule in buckets.get(value, ()):
-                    if rule.accepts(request):
-                        yield rule
+                found += [rule for rule in buckets.get(value, ()) if rule.accepts(request)]
         for gathered, rules in self.sets:
-            for number in gathered.matches(request.path):
+            for number in gathered.matches(request.path) or ():
                 if rules[number].accepts_but_regex(request):
-                    yield rules[number]
+                    found.append(rules[number])
 
     def dispose_steps(self) -> Generator[None, None, None]:
         """Let go of the rules in slices."""

@@ -60,8 +60,8 @@ def test_a_set_finds_all() -> None:
         patterns.add(regex)
     patterns.compile()
 
-    assert sorted(patterns.matches(b"/ab")) == [0, 2]
-    assert patterns.matches(b"/c") == []
+    assert sorted(patterns.matches(b"/ab") or ()) == [0, 2]
+    assert patterns.matches(b"/c") is None
 
 
 def test_a_catastrophic_pattern_is_harmless() -> None:
