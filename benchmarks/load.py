@@ -50,7 +50,10 @@ def main() -> None:
             results["memory"] = {"worker_resident_mb": _memory_on_the_example()}
             print(f"\nresident memory of a worker on the example, MB: {results['memory']}")
     if not arguments.dry:
-        print(f"\nwritten to {load_report.save(results)}")
+        file = load_report.save(results)
+        print(f"\nwritten to {file}")
+        if arguments.readme:
+            load_report.write_figures(results, load_report.README, file)
 
 
 def compare(
@@ -106,6 +109,7 @@ def _arguments() -> argparse.Namespace:
         metavar="PYTHON",
         help="interpreter of an environment with the compiled wheel, which then competes too",
     )
+    parser.add_argument("--readme", action="store_true", help="put the figures into README.md")
     parser.add_argument("--dry", action="store_true", help="write no result file")
     return parser.parse_args()
 

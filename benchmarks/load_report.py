@@ -15,10 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.load_measure import Run
+from benchmarks.load_scenarios import SCENARIOS
 from dbless_gateway import __version__
 
 RESULTS = Path(__file__).parent / "results"
 REFERENCE = "nginx"
+README = Path(__file__).parents[1] / "README.md"
+BEGIN_MARK = "<!-- figures: begin -->"
+END_MARK = "<!-- figures: end -->"
 
 
 def summarise(rounds: list[dict[str, Run]]) -> dict[str, dict[str, float]]:
@@ -62,6 +66,38 @@ def save(results: dict[str, Any]) -> Path:
     document = {"machine": _machine(), "versions": _versions(), "results": results}
     file.write_text(json.dumps(document, indent=2) + "\n")
     return file
+
+
+def write_figures(results: dict[str, Any], readme: Path, recorded_in: Path) -> None:
+    """Put the figures of a run between the marks in the README."""
+    head, _, rest = readme.read_text().partition(BEGIN_MARK)
+    _, _, tail = rest.partition(END_MARK)
+    readme.write_text(head + BEGIN_MARK + "\n" + _figures(results, recorded_in) + END_MARK + tail)
+
+
+def _figures(results: dict[str, Any], recorded_in: Path) -> str:
+    summaries = {name: result["summary"] for name, result in results.items() if "summary" in result}
+    contenders = list(dict.fromkeys(name for summary in summaries.values() for name in summary))
+    says = {scenario.name: scenario.says for scenario in SCENARIOS}
+    lines = [f"| CPU time per request, x nginx | {' | '.join(contenders)} |"]
+    lines.append("| --- " * (len(contenders) + 1) + "|")
+    for name, summary in summaries.items():
+        cells = [f"{summary[c]['cpu_ratio_to_nginx']:.2f}" if c in summary else "" for c in contenders]
+        lines.append(f"| {says[name]} | {' | '.join(cells)} |")
+    machine, nginx = _machine(), next(iter(summaries.values()), {}).get(REFERENCE)
+    if nginx:
+        lines += ["", f"nginx took {nginx['cpu_us_per_request']:.1f} us of CPU for a small request."]
+    if "reload" in results:
+        longest, quiet = results["reload"]["longest_ms_median"], results["reload"]["quiet_longest_ms"]
+        lines.append(f"During a reload of 10,000 routes under load the longest answer took {longest:.1f} ms")
+        lines[-1] += f" ({quiet:.1f} ms before it)."
+    if "memory" in results:
+        lines.append(
+            f"A worker on the example has {results['memory']['worker_resident_mb']:.0f} MB resident."
+        )
+    lines.append(f"Measured on {machine['cpu']}, {machine['cores']} cores, Linux {machine['kernel']}:")
+    lines[-1] += f" [{recorded_in.name}](benchmarks/results/{recorded_in.name})."
+    return "\n".join(lines) + "\n"
 
 
 def _machine() -> dict[str, Any]:
