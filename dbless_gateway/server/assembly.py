@@ -18,6 +18,7 @@ from dbless_gateway.config.slices import Assembler
 from dbless_gateway.proxy.gateway import Gateway
 from dbless_gateway.runtime.cache import RingCache
 from dbless_gateway.runtime.counters import SharedCounters
+from dbless_gateway.runtime.metrics import SharedMetrics
 from dbless_gateway.runtime.plugin_host import PluginHost
 from dbless_gateway.runtime.pools import Pools
 from dbless_gateway.runtime.queues import Queues
@@ -135,6 +136,7 @@ def _runtime(boot: Boot, bus: ChannelBus, queues: Queues) -> RuntimeState:
         node_id=boot.node_id,
         counters=SharedCounters.attach(boot.counters_fd, workers=boot.workers),
         cache=RingCache.attach(boot.cache_fd, workers=boot.workers),
+        metrics=SharedMetrics.attach(boot.metrics_fd, worker=boot.index, workers=boot.workers),
         queues=queues,
     )
     upstreams = Upstreams(Resolver(resolver_options(boot.dns)), bus)

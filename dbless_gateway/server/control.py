@@ -46,6 +46,7 @@ class Boot:
     listeners: tuple[InheritedListener, ...]
     counters_fd: int
     cache_fd: int
+    metrics_fd: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The memory that all workers of the node share: counters of limits, and cached responses.
+"""The memory that all workers of the node share: counters of limits, cached responses, metrics.
 
 The supervisor makes it and keeps it, so it outlives every worker and every reload; workers attach by
 descriptor.
@@ -12,15 +12,17 @@ from dataclasses import dataclass
 
 from dbless_gateway.runtime.cache import RingCache
 from dbless_gateway.runtime.counters import SharedCounters
+from dbless_gateway.runtime.metrics import SharedMetrics
 from dbless_gateway.server.options import ServerSettings
 
 
 @dataclass(frozen=True, slots=True)
 class SharedState:
-    """Both shared stores of a node."""
+    """The shared stores of a node."""
 
     counters: SharedCounters
     cache: RingCache
+    metrics: SharedMetrics
 
     @classmethod
     def create(cls, settings: ServerSettings) -> SharedState:
@@ -28,16 +30,22 @@ class SharedState:
         return cls(
             SharedCounters.create(workers=settings.workers),
             RingCache.create(ring_bytes=settings.cache_size_bytes, workers=settings.workers),
+            SharedMetrics.create(workers=settings.workers),
         )
 
     def sizes(self) -> Mapping[str, tuple[int, int]]:
         """Return (used, capacity) of each, in bytes."""
-        return {"counters": _sizes(self.counters.fd), "cache": _sizes(self.cache.fd)}
+        return {
+            "counters": _sizes(self.counters.fd),
+            "cache": _sizes(self.cache.fd),
+            "metrics": _sizes(self.metrics.fd),
+        }
 
     def close(self) -> None:
-        """Unmap both."""
+        """Unmap them."""
         self.counters.close()
         self.cache.close()
+        self.metrics.close()
 
 
 def _sizes(fd: int) -> tuple[int, int]:

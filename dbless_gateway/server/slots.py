@@ -41,5 +41,8 @@ def _plan(
         listeners=inherited,
         counters_fd=shared.counters.fd,
         cache_fd=shared.cache.fd,
+        metrics_fd=shared.metrics.fd,
     )
-    return SlotPlan(boot, (*(listener.fd for listener in inherited), boot.counters_fd, boot.cache_fd))
+    return SlotPlan(
+        boot, (*(listener.fd for listener in inherited), boot.counters_fd, boot.cache_fd, boot.metrics_fd)
+    )

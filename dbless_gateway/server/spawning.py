@@ -13,8 +13,8 @@ _PACKAGE_FOLDER = Path(__file__).resolve().parents[2]
 def child_command(module: str, *arguments: str) -> list[str]:
     """Return the command line that runs a module of ours."""
     # -P: the current directory is not searched for modules. A gateway started in a folder that anybody may
-    # write to must not import what lies there. -O: the hot path asserts each of its state changes, which the tests
-    # want and a worker need not pay for.
+    # write to must not import what lies there. -O: the hot path asserts each of its state changes, which the
+    # tests want and a worker need not pay for.
     return [sys.executable, "-P", "-O", "-m", module, *arguments]
 
 

@@ -31,6 +31,7 @@ from dbless_gateway.server.load_messages import LoadRequest
 from dbless_gateway.server.loading import Configuration, LoaderFailed, load
 from dbless_gateway.server.node_health import NodeHealth
 from dbless_gateway.server.options import ServerSettings
+from dbless_gateway.server.service_manager import ServiceManager
 from dbless_gateway.server.shared import SharedState
 from dbless_gateway.server.slots import plan_slots
 from dbless_gateway.server.spawning import child_command
@@ -74,6 +75,7 @@ class Supervisor:
         self._pool: WorkerPool | None = None
         self._shared: SharedState | None = None
         self._health: NodeHealth | None = None
+        self._manager = ServiceManager(os.environ)
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def run(self) -> int:
@@ -132,6 +134,8 @@ class Supervisor:
         await self._health.adopt(loaded.slices)
         self._spawn(self._pool.watch_over())
         self._spawn(self._health.sweep_regularly())
+        self._spawn(self._manager.keep_alive(self._pool.is_alive))
+        self._manager.ready(f"serving {loaded.hash}")
         if self._settings.watch:
             self._spawn(self._watch(known))
         return EXIT_OK
@@ -148,14 +152,20 @@ class Supervisor:
     async def reload(self) -> ReloadReport:
         """Load the files again; return when all workers serve them, or the old ones."""
         async with self._reloading:
-            began = time.monotonic()
-            try:
-                loaded = await load(self._request, self._loader_command)
-            except LoaderFailed as error:
-                return self._note_rejected(None, (str(error),), began)
-            if not isinstance(loaded, Configuration):
-                return self._note_rejected(None, _headlines(loaded), began)
-            return await self._move(loaded, began)
+            self._manager.reloading()
+            report = await self._load_and_move()
+            self._manager.ready(f"{report.outcome}: {report.new_hash or report.old_hash}")
+            return report
+
+    async def _load_and_move(self) -> ReloadReport:
+        began = time.monotonic()
+        try:
+            loaded = await load(self._request, self._loader_command)
+        except LoaderFailed as error:
+            return self._note_rejected(None, (str(error),), began)
+        if not isinstance(loaded, Configuration):
+            return self._note_rejected(None, _headlines(loaded), began)
+        return await self._move(loaded, began)
 
     async def _move(self, loaded: Configuration, began: float) -> ReloadReport:
         assert self._pool is not None
@@ -211,6 +221,7 @@ class Supervisor:
     async def _drain(self, pool: WorkerPool) -> None:
         """Readiness off, go on serving for a while, stop accepting, finish what is in flight."""
         self._draining = True
+        self._manager.stopping()
         settings = self._settings
         logs.event(_log, "notice", "stopping", fast=self._fast.is_set(), timeout_s=settings.drain_timeout_s)
         if not self._fast.is_set():

@@ -37,6 +37,9 @@ REPORT_INTERVAL_S = 1.0
 # after the whole machine was suspended nobody has missed any.
 UNANSWERED_REPORTS_MAX = 30
 
+# A loop that is this many questions behind is busy, not dead.
+LATE_REPORTS_MAX = 2
+
 FRESH_REPORT_TIMEOUT_S = 0.5
 
 
@@ -210,6 +213,12 @@ class WorkerPool:
                     logs.event(_log, "alert", "a worker hangs and is killed", pid=worker.pid)
                     worker.kill()
                 worker.ask_report()
+
+    def is_alive(self) -> bool:
+        """Tell whether some worker's loop has answered lately."""
+        return any(
+            w.state == "serving" and w.unanswered_reports <= LATE_REPORTS_MAX for w in self._workers.values()
+        )
 
     async def refresh_reports(self) -> None:
         """Let every worker report now; one that is busy keeps its last report."""
