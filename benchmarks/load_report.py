@@ -84,9 +84,10 @@ def _figures(results: dict[str, Any], recorded_in: Path) -> str:
     for name, summary in summaries.items():
         cells = [f"{summary[c]['cpu_ratio_to_nginx']:.2f}" if c in summary else "" for c in contenders]
         lines.append(f"| {says[name]} | {' | '.join(cells)} |")
-    machine, nginx = _machine(), next(iter(summaries.values()), {}).get(REFERENCE)
-    if nginx:
-        lines += ["", f"nginx took {nginx['cpu_us_per_request']:.1f} us of CPU for a small request."]
+    machine = _machine()
+    for summary in list(summaries.values())[:1]:
+        nginx_us = summary[REFERENCE]["cpu_us_per_request"]
+        lines += ["", f"nginx took {nginx_us:.1f} us of CPU for a request of the first row."]
     if "reload" in results:
         longest, quiet = results["reload"]["longest_ms_median"], results["reload"]["quiet_longest_ms"]
         lines.append(f"During a reload of 10,000 routes under load the longest answer took {longest:.1f} ms")
