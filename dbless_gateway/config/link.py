@@ -88,7 +88,8 @@ def _typed(draft: Draft, name: str) -> str:
     """Return a field as Kong puts it into a key: the parent's id when nested, else what the file says."""
     if draft.parent is not None and name == draft.parent_field:
         return draft.parent.id
-    value: Any = draft.fields.get(name)
+    # The source, because a target's text is completed in ``fields``; the fields, because decK has defaults.
+    value: Any = draft.source.get(name, draft.fields.get(name))
     if isinstance(value, dict):
         value = value.get("id") or value.get("name")
     return value if isinstance(value, str) else ""

@@ -56,3 +56,11 @@ def test_nameless_entities_keep_their_ids_when_others_change() -> None:
 def test_twins_have_ids_of_their_own() -> None:
     one, two = accept("routes: [{paths: [/a]}, {paths: [/a]}]").routes
     assert one.id != two.id
+
+
+def test_targets_are_told_apart_as_they_are_written() -> None:
+    (target,) = accept("upstreams: [{name: up1, targets: [{target: a}]}]").targets
+    upstream = "85b92587-e1f9-522f-9495-6e2d3b1f379e"
+    assert target.id == keyed_id("targets", [upstream, "a"])
+    (flat,) = accept("upstreams: [{name: up1}]\ntargets: [{target: a, upstream: up1}]").targets
+    assert flat.id == keyed_id("targets", ["up1", "a"])
