@@ -15,7 +15,7 @@ import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
 
-from dbless_gateway.cli.findings import FORMATS, Judged
+from dbless_gateway.cli.findings import FORMATS, Judged, render
 from dbless_gateway.cli.sources import ROUTER_FLAVORS, add_environment_flags, load_options
 from dbless_gateway.config.source import STDIN, Source
 from dbless_gateway.lint.verdict import LINTS, NOT_RUN, judge
@@ -42,7 +42,7 @@ def main(argv: list[str]) -> int:
         verdict = judge(sources, options, wanted & LINTS)
         problems = [p for p in verdict.problems if p.severity == "error" or p.code in wanted]
         results.append(Judged(name, problems, verdict.loaded.texts, verdict.places, strict=arguments.strict))
-    _print(FORMATS[arguments.format](results))
+    _print(render(arguments.format, results))
     return _exit_code(results)
 
 

@@ -44,11 +44,14 @@ def contests(subject: Subject) -> Found:
     """Find routes and paths that can never match, and pairs of routes of the same rank."""
     for route, losses in _losses(subject):
         draft = subject.places.of(route)
-        for path, loss in _unreachable(route, losses):
+        dead = list(_unreachable(route, losses))
+        for path, loss in dead:
             yield draft, _never(subject, path, loss)
         # Ties of the traditional flavour go to the route that stands first in the file, as people expect.
         if subject.flavor != TRADITIONAL:
-            for loss in _ties(route, losses):
+            places = {path[-1] if path else None for path, _ in dead}
+            left = [loss for loss in losses if None not in places and loss.case.place not in places]
+            for loss in _ties(route, left):
                 yield draft, _ambiguous(subject, loss)
 
 
@@ -69,15 +72,13 @@ def _never(subject: Subject, path: Path, loss: Loss) -> Finding:
     where = loss.winner.where
     winner = subject.places.of(loss.winner).label()
     what = "this path" if path else "this route"
-    message = f"{what} can never match: `{loss.witness}` goes to {winner}, as does all else that fits"
+    message = f"{what} can never match: `{loss.witness}`, for one, goes to {winner}"
     return Finding(path, UNREACHABLE, message, f"the other ranks higher; see {where.file}, line {where.line}")
 
 
 def _ties(route: Route, losses: list[Loss]) -> Iterator[Loss]:
     """Yield one contested case for each route of the same rank."""
-    contested = {
-        loss.winner.id: loss for loss in reversed(losses) if not loss.for_ever and _ranks_same(route, loss)
-    }
+    contested = {loss.winner.id: loss for loss in reversed(losses) if _ranks_same(route, loss)}
     yield from contested.values()
 
 

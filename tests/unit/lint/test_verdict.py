@@ -1,0 +1,62 @@
+"""What a judgement consists of, and that lints can be switched off one by one."""
+
+from __future__ import annotations
+
+import pytest
+
+from dbless_gateway.config.codes import CODES, WARNING
+from dbless_gateway.lint.verdict import LINTS, NOT_RUN
+from tests.support.findings import judged
+
+# One line for each lint, all in one configuration.
+EVERYTHING = """
+services:
+  - {name: s, url: https://h, enabled: yes}
+routes:
+  - {name: all, paths: ['~/.*'], hosts: [x.org, y.org]}
+  - {name: lost, paths: [/a], hosts: [x.org]}
+  - {name: literal, paths: ['/b.*']}
+  - {name: tie, paths: ['~/[a-z]+'], hosts: [y.org, z.org]}
+upstreams:
+  - {name: u, healthchecks: {active: {healthy: {interval: 1}}}}
+consumers:
+  - {username: idle}
+  - {username: a, keyauth_credentials: [{key: k}]}
+"""
+
+
+def test_every_lint_has_a_row_in_the_table_of_codes() -> None:
+    assert {code for code in CODES if code.startswith("lint/")} == LINTS
+    assert {CODES[code].severity for code in LINTS} == {WARNING}
+
+
+@pytest.mark.parametrize("code", sorted(LINTS - {"lint/unused-certificate"}))
+def test_each_lint_can_be_switched_off(code: str) -> None:
+    every = {problem.code for problem in judged(EVERYTHING).problems}
+    others = {problem.code for problem in judged(EVERYTHING, lints=LINTS - {code}).problems}
+
+    assert code in every
+    assert others == every - {code}
+
+
+def test_plugin_that_is_not_run() -> None:
+    verdict = judged("plugins: [{name: grpc-web}, {name: grpc-gateway, enabled: false}]")
+
+    assert [(problem.code, problem.severity) for problem in verdict.problems] == [(NOT_RUN, "warning")]
+    assert verdict.snapshot is not None
+
+
+def test_errors_mean_no_snapshot() -> None:
+    verdict = judged("services: [{name: s}]")
+
+    assert verdict.has_errors()
+    assert verdict.snapshot is None
+
+
+def test_problems_of_compiling_are_errors_with_a_place() -> None:
+    verdict = judged("routes: [{name: r, paths: [/a/], headers: {x: ['~*(']}}]")
+    (problem,) = verdict.problems
+
+    assert problem.severity == "error"
+    assert problem.path.startswith("routes[0]")
+    assert verdict.snapshot is None
