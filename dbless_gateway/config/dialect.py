@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from copy import copy
 from typing import Any
 
-from dbless_gateway.config.drafts import Draft, Finding, Report
+from dbless_gateway.config.document import Document
+from dbless_gateway.config.drafts import Below, Draft, Finding, Report
 from dbless_gateway.config.messages import unknown_field
 from dbless_gateway.config.paths import migrate_path
 from dbless_gateway.config.schemas import PluginSchema, Schemas
@@ -25,7 +26,7 @@ def translate(
     drafts: list[Draft],
     root: Mapping[str, Any],
     version: str,
-    shared: Mapping[str, Any],
+    shared: Mapping[str, Document],
     schemas: Schemas,
     report: Report,
 ) -> None:
@@ -37,7 +38,7 @@ def translate(
     for draft in drafts:
         draft.fields.pop("_comment", None) if isinstance(draft.fields.get("_comment"), str) else None
         if isinstance(defaults, dict) and draft.collection in _DEFAULTED:
-            _apply_defaults(draft, defaults.get(_DEFAULTED[draft.collection]))
+            _apply_defaults(draft, _DEFAULTED[draft.collection], defaults)
         if isinstance(select_tags, list) and select_tags:
             _add_tags(draft, select_tags)
         if draft.collection == "plugins":
@@ -48,9 +49,10 @@ def translate(
             _migrate_paths(draft)
 
 
-def _apply_defaults(draft: Draft, defaults: object) -> None:
-    if isinstance(defaults, dict):
-        draft.fields = merge(defaults, draft.fields)
+def _apply_defaults(draft: Draft, kind: str, defaults: Mapping[str, Any]) -> None:
+    if isinstance(defaults.get(kind), dict):
+        draft.fields = merge(defaults[kind], draft.fields)
+        draft.below.append(Below(draft.document, ("_info", "defaults", kind), ()))
 
 
 def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
@@ -68,7 +70,7 @@ def _add_tags(draft: Draft, tags: list[Any]) -> None:
         draft.fields["tags"] = [*(own or []), *(tag for tag in tags if tag not in (own or []))]
 
 
-def _apply_shared_config(draft: Draft, shared: Mapping[str, Any], report: Report) -> None:
+def _apply_shared_config(draft: Draft, shared: Mapping[str, Document], report: Report) -> None:
     name = draft.fields.get("_config")
     if not isinstance(name, str):
         return
@@ -76,8 +78,10 @@ def _apply_shared_config(draft: Draft, shared: Mapping[str, Any], report: Report
         report.add(draft, Finding(("_config",), "format/plugin-config", f'_plugin_config "{name}" not found'))
         return
     own = draft.fields.get("config")
-    if isinstance(shared[name], dict) and (own is None or isinstance(own, dict)):
-        draft.fields["config"] = merge(shared[name], own or {})
+    config = shared[name].data["_plugin_configs"][name]
+    if isinstance(config, dict) and (own is None or isinstance(own, dict)):
+        draft.fields["config"] = merge(config, own or {})
+        draft.below.append(Below(shared[name], ("_plugin_configs", name), ("config",)))
 
 
 def _migrate_paths(draft: Draft) -> None:

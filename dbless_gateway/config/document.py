@@ -144,6 +144,10 @@ class Document:
         """Tell whether the scalar at ``path`` should have come from the environment, and did not."""
         return bool(self.unresolved) and self._node(container, path) in self.unresolved
 
+    def has(self, container: object, path: tuple[str | int, ...]) -> bool:
+        """Tell whether there is something at ``path``."""
+        return not path or self._node(container, path) is not None
+
     def _node(self, container: object, path: tuple[str | int, ...]) -> int | None:
         """Return the node of the value at ``path``, or None when there is none."""
         for step in path[:-1]:

@@ -34,6 +34,17 @@ class Finding(NamedTuple):
     on_key: bool = False
 
 
+class Below(NamedTuple):
+    """Where fields of an entity come from that it does not give itself.
+
+    ``path`` leads to a mapping of ``document``, and ``prefix`` says which part of the entity is laid over it.
+    """
+
+    document: Document
+    path: Path
+    prefix: Path
+
+
 @dataclass(slots=True, eq=False)
 class Draft:
     """One entity of a file.
@@ -54,6 +65,7 @@ class Draft:
     id: str = ""
     broken: bool = False
     renamed: dict[str, str] = field(default_factory=dict)
+    below: list[Below] = field(default_factory=list)
 
     @property
     def where(self) -> Where:
@@ -102,13 +114,16 @@ class Report:
         if CODES[finding.code].severity == "error":
             draft.broken = True
         path = _as_written(draft, finding.path)
+        for below in draft.below if not draft.document.has(draft.source, path) else ():
+            written = (*below.path, *path[len(below.prefix) :])
+            if path[: len(below.prefix)] == below.prefix and below.document.has(below.document.data, written):
+                self.add_place(below.document, written, finding)
+                return
         if draft.document.is_unresolved(draft.source, path):
             return
         span = draft.document.locate(draft.source, path, key=finding.on_key)
         label = draft.label()
-        message = finding.message
-        if draft.document.is_substituted(draft.source, path):
-            message = _without_value(message, draft.source, path)
+        message = _without_value(draft.document, draft.source, path, finding.message)
         self._put(
             Problem(
                 file=draft.document.file,
@@ -128,10 +143,11 @@ class Report:
 
     def add_place(self, document: Document, path: Path, finding: Finding) -> None:
         """Add a finding about a part of a document that is no entity."""
+        if document.is_unresolved(document.data, path):
+            return
         span = document.locate(document.data, path, key=finding.on_key)
-        self._put(
-            _plain(document.file, span, finding.code, render_path(path), finding.message, finding.suggestion)
-        )
+        message = _without_value(document, document.data, path, finding.message)
+        self._put(_plain(document.file, span, finding.code, render_path(path), message, finding.suggestion))
 
     def add_fault(self, file: str, fault: Fault) -> None:
         """Add a mistake that a reader found."""
@@ -169,9 +185,11 @@ def _plain(file: str, span: Span, code: str, path: str, message: str, suggestion
     )
 
 
-def _without_value(message: str, source: Map, path: Path) -> str:
-    """Return a message without the value that came from the environment: it may be a secret."""
-    value: Any = source
+def _without_value(document: Document, container: Any, path: Path, message: str) -> str:
+    """Return a message without a value that came from the environment: it may be a secret."""
+    if not document.is_substituted(container, path):
+        return message
+    value = container
     for step in path:
         value = value[step]
     return message.replace(str(value), "***") if str(value) else message

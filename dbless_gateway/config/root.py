@@ -27,11 +27,11 @@ _IDENTITY = {
 
 @dataclass(frozen=True, slots=True)
 class Root:
-    """One file's top level; ``shared`` holds the plugin configurations of all files together."""
+    """One file's top level; ``shared`` says in which file each plugin configuration is, for all files."""
 
     document: Document
     version: str
-    shared: Mapping[str, Any]
+    shared: Mapping[str, Document]
     transform: bool
 
 
@@ -116,10 +116,10 @@ def _check_agreement(documents: Sequence[Document], report: Report) -> None:
                 report.add_place(document, (key,), Finding((), "format/conflict", message))
 
 
-def _shared(documents: Sequence[Document]) -> dict[str, Any]:
-    shared: dict[str, Any] = {}
+def _shared(documents: Sequence[Document]) -> dict[str, Document]:
+    shared: dict[str, Document] = {}
     for document in documents:
         given = document.data.get("_plugin_configs")
-        for name, config in (given if isinstance(given, dict) else {}).items():
-            shared.setdefault(name, config)
+        for name in given if isinstance(given, dict) else ():
+            shared.setdefault(name, document)
     return shared

@@ -82,15 +82,15 @@ def _check_forbidden(
         message = "'snis' can only be set when 'protocols' is 'grpcs', 'https', 'tls' or 'tls_passthrough'"
         findings.append(Finding(("snis",), "route/forbidden", message, None, True))
     if flavor == TRADITIONAL:
-        findings += _check_exact_snis(route)
+        findings += _check_exact_snis(given)
     return findings
 
 
-def _check_exact_snis(route: Mapping[str, Any]) -> list[Finding]:
+def _check_exact_snis(given: Mapping[str, Any]) -> list[Finding]:
     return [
         Finding(("snis", index), "route/forbidden", f"invalid value: {name}")
-        for index, name in enumerate(route["snis"] or ())
-        if "*" in name
+        for index, name in enumerate(given.get("snis") or ())
+        if "*" in str(name)
     ]
 
 

@@ -105,7 +105,9 @@ def _check_use(draft: Draft, schema: PluginSchema) -> list[Finding]:
             message = "value must be null"
             hint = f"the plugin {fields['name']} cannot be used for one {scope.replace('_', ' ')}"
             findings.append(Finding(path, "plugin/scope", message, hint))
-    for index, protocol in enumerate(fields.get("protocols") or ()):
+    # As written: the set in ``fields`` has lost its duplicates, and with them the places.
+    protocols = fields.get("protocols") and (draft.source.get("protocols") or fields["protocols"])
+    for index, protocol in enumerate(protocols or ()):
         if protocol not in schema.protocols:
             message = f"expected one of: {', '.join(schema.protocols)}"
             findings.append(Finding(("protocols", index), "schema/enum", message))

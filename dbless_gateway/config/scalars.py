@@ -35,7 +35,7 @@ _INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9_]*)")
 _OCTAL = re.compile(r"[-+]?0[0-7_]+")
 _PREFIXED = re.compile(r"[-+]?(?:0x[0-9a-fA-F_]*[0-9a-fA-F][0-9a-fA-F_]*|0b[01_]*[01][01_]*)")
 _FLOAT = re.compile(r"[-+]?(?:[0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*|[0-9][0-9_]*(?=[eE]))(?:[eE][-+]?[0-9]+)?")
-_SEXAGESIMAL = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?")
+_SEXAGESIMAL = re.compile(r"[-+]?(?:[1-9][0-9_]*(?::[0-5]?[0-9])+|[0-9][0-9_]*(?::[0-5]?[0-9])+\.[0-9_]*)")
 
 _SURPRISING_WORDS = frozenset(word for word in _WORDS if word.lower() in {"yes", "no", "on", "off"})
 

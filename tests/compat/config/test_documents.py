@@ -244,6 +244,28 @@ plugins: [{name: rate-limiting, _config: limits, config: {minute: 10, redis: {po
     assert (config["redis"]["host"], config["redis"]["port"]) == ("h", 2)
 
 
+def test_a_mistake_in_a_default_is_blamed_once_and_there() -> None:
+    services = "services: [{name: a, host: h}, {name: b, host: h}, {name: c, host: h, retries: 1}]\n"
+    case = Rejected(
+        "schema/range",
+        "between 0 and 32767",
+        f"_info: {{defaults: {{service: {{retries: §-1}}}}}}\n{services}",
+    )
+    assert reject(case).path == "_info.defaults.service.retries"
+
+
+def test_a_mistake_in_a_shared_configuration_is_blamed_once_and_there(tmp_path: Path) -> None:
+    loaded = _write(
+        tmp_path,
+        a='_format_version: "3.0"\n_plugin_configs: {x: {minute: 0, redis: {port: 1}}}\n',
+        b="plugins: [{name: rate-limiting, _config: x}, {name: rate-limiting, _config: x, instance_name: i}]\n",
+    )
+    first, second = loaded.problems
+    assert (Path(first.file).name, first.line, first.column) == ("a.yaml", 2, 31)
+    assert first.path == "_plugin_configs.x.minute"
+    assert second.code == "unique/id"
+
+
 # Environment.
 
 
