@@ -71,6 +71,16 @@ class Cache(Protocol):
     def clear(self) -> None: ...
 
 
+class Metrics(Protocol):
+    """Counts for Prometheus, over all workers of the node; names are those of ``runtime/metrics.py``."""
+
+    def counter(self, name: str, labels: Sequence[tuple[str, str]]) -> Callable[[int], None]:
+        """Return what adds to a counter; to be kept, because looking it up costs more than adding."""
+
+    def histogram(self, name: str, labels: Sequence[tuple[str, str]]) -> Callable[[int], None]:
+        """Return what counts a value."""
+
+
 class Queue(Protocol):
     """A bounded queue with batching and retries in the background."""
 
@@ -87,6 +97,8 @@ class Host(Protocol):
     def counters(self) -> Counters: ...
     @property
     def cache(self) -> Cache: ...
+    @property
+    def metrics(self) -> Metrics: ...
 
     def now(self) -> float:
         """Return wall-clock seconds."""

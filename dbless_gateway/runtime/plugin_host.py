@@ -7,7 +7,7 @@ from time import time
 from typing import Any, Protocol, TypeVar
 
 from dbless_gateway import __version__
-from dbless_gateway.pdk.plugin import Cache, Counters, Queue
+from dbless_gateway.pdk.plugin import Cache, Counters, Metrics, Queue
 
 T = TypeVar("T")
 
@@ -27,13 +27,16 @@ class Queues(Protocol):
 class PluginHost:
     """See the module."""
 
-    __slots__ = ("_resources", "cache", "counters", "node_id", "queues", "version")
+    __slots__ = ("_resources", "cache", "counters", "metrics", "node_id", "queues", "version")
 
-    def __init__(self, node_id: str, counters: Counters, cache: Cache, queues: Queues) -> None:
+    def __init__(
+        self, *, node_id: str, counters: Counters, cache: Cache, metrics: Metrics, queues: Queues
+    ) -> None:
         self.node_id = node_id
         self.version = __version__
         self.counters = counters
         self.cache = cache
+        self.metrics = metrics
         self.queues = queues
         self._resources: dict[str, Any] = {}
 

@@ -10,13 +10,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NoReturn, TypeVar
 
 from dbless_gateway import __version__
-from dbless_gateway.pdk.plugin import Cache, Counters
+from dbless_gateway.pdk.plugin import Cache, Counters, Metrics
 
 T = TypeVar("T")
 
 
 class _Idle:
-    """Counters and cache in one: there to be held, not to be used."""
+    """Counters, cache and metrics in one: there to be held, not to be used."""
 
     entry_limit_bytes = 0
 
@@ -44,6 +44,14 @@ class _Idle:
         """Refuse."""
         raise _refusal()
 
+    def counter(self, name: str, labels: Sequence[tuple[str, str]]) -> NoReturn:
+        """Refuse."""
+        raise _refusal()
+
+    def histogram(self, name: str, labels: Sequence[tuple[str, str]]) -> NoReturn:
+        """Refuse."""
+        raise _refusal()
+
 
 class DryRunHost:
     """Satisfies ``pdk.plugin.Host``."""
@@ -54,6 +62,7 @@ class DryRunHost:
     def __init__(self) -> None:
         self.counters: Counters = _Idle()
         self.cache: Cache = _Idle()
+        self.metrics: Metrics = _Idle()
 
     def now(self) -> float:
         """Plugins that are not run have no time."""

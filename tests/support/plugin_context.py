@@ -22,6 +22,7 @@ from dbless_gateway.pdk.query import parse_query
 from dbless_gateway.pdk.reply import Reply
 from dbless_gateway.runtime.cache import RingCache
 from dbless_gateway.runtime.counters import SharedCounters
+from dbless_gateway.runtime.metrics import SharedMetrics
 
 T = TypeVar("T")
 
@@ -229,6 +230,7 @@ class FakeHost:
         self.version = "3.9.1"
         self.counters = SharedCounters.create(slots=1024, now=self.now)
         self.cache = RingCache.create(ring_bytes=1 << 20, now=self.now)
+        self.metrics = SharedMetrics.create(size_bytes=1 << 16)
         self.queues: dict[str, FakeQueue] = {}
         self.resources: dict[str, Any] = {}
         self.clock = START

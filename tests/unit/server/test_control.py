@@ -39,7 +39,7 @@ from dbless_gateway.server.frames import MAX_FRAME_BYTES, BrokenStream, FrameRea
 from tests.unit.server.standin_loader import a_problem
 
 EXAMPLES: tuple[Message, ...] = (
-    Boot(0, 2, "n", "notice", 10.0, ProxyOptions(), {}, (InheritedListener(5, "http", 80, 9),), 7, 8),
+    Boot(0, 2, "n", "notice", 10.0, ProxyOptions(), {}, (InheritedListener(5, "http", 80, 9),), 7, 8, 9),
     Prepare(1, "abc", 3),
     Slice(b"\x00\xff"),
     Ready(1),

@@ -1,0 +1,193 @@
+"""Counts of requests for Prometheus, over all workers of the node, which outlive every worker and every
+reload.
+
+Series lie one behind the other in shared memory: the name with its labels as text, and a cell for each
+worker. A worker only ever adds to its own cell, so counting takes no lock; a new series is appended under
+one. Whoever reads adds the cells up, at any time and in any process. Rules of the file:
+
+1. The text of a series is what Prometheus shows, so reading needs no second format.
+2. A histogram counts each value in one bucket only; ``render`` adds them up.
+3. Memory is bounded: when it is full, new series are not counted, and ``nginx_metric_errors_total`` says so.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
+
+from dbless_gateway.runtime.sharedmem import HEADER_BYTES, SharedMemory
+
+DEFAULT_BYTES = 64 * 1024 * 1024
+
+# Words of the header, behind the hashing key (four words).
+_END = 4  # where the next series goes, in words from the start of the memory
+_WORKERS = 5
+_ERRORS = 6
+
+_FIRST_WORD = HEADER_BYTES // 8
+
+# Every metric that requests fill: its type, its help text, and the upper bounds of its buckets.
+_LATENCIES_MS = (25, 50, 80, 100, 250, 400, 700, 1000, 2000, 5000, 10000, 30000, 60000)
+_KONG_LATENCIES_MS = (1, 2, 5, 7, 10, 15, 20, 30, 50, 75, 100, 200, 500, 750, 1000, 3000, 6000)
+METRICS: dict[str, tuple[str, str, tuple[int, ...]]] = {
+    "bandwidth_bytes": ("counter", "Total bandwidth (ingress/egress) throughput in bytes", ()),
+    "http_requests_total": ("counter", "HTTP status codes per consumer/service/route in Kong", ()),
+    "kong_latency_ms": ("histogram", "Latency added by Kong in ms", _KONG_LATENCIES_MS),
+    "request_latency_ms": ("histogram", "Total latency of a request in ms", _LATENCIES_MS),
+    "upstream_latency_ms": ("histogram", "Latency added by the upstream in ms", _LATENCIES_MS),
+}
+
+Labels = Sequence[tuple[str, str]]
+
+
+class SharedMetrics:
+    """The series of a node, as one worker counts them; satisfies ``pdk.plugin.Metrics``."""
+
+    def __init__(self, memory: SharedMemory, worker: int) -> None:
+        self._memory = memory
+        self._words = memory.words
+        self._worker = worker
+        self._workers = memory.words[_WORKERS]
+        self._places: dict[str, int] = {}
+        self._known_end = _FIRST_WORD
+
+    @classmethod
+    def create(cls, *, size_bytes: int = DEFAULT_BYTES, workers: int = 1) -> SharedMetrics:
+        """Make an empty memory; pages cost nothing until they are used."""
+        memory = SharedMemory.create("dbless-metrics", size_bytes, locking=workers > 1)
+        memory.words[_END] = _FIRST_WORD
+        memory.words[_WORKERS] = workers
+        return cls(memory, 0)
+
+    @classmethod
+    def attach(cls, fd: int, *, worker: int, workers: int) -> SharedMetrics:
+        """Map the memory that another process made, to count as this worker."""
+        return cls(SharedMemory(fd, locking=workers > 1), worker)
+
+    @property
+    def fd(self) -> int:
+        """Return the descriptor to hand to other processes."""
+        return self._memory.fd
+
+    def counter(self, name: str, labels: Labels) -> Callable[[int], None]:
+        """Return what adds to a counter."""
+        place = self._place(_series(name, labels))
+        return self._adder(place)
+
+    def histogram(self, name: str, labels: Labels) -> Callable[[int], None]:
+        """Return what counts a value; buckets are made when they are first hit."""
+        bounds = METRICS[name][2]
+        add_sum = self._adder(self._place(_series(f"{name}_sum", labels)))
+        adders: list[Callable[[int], None] | None] = [None] * (len(bounds) + 1)
+
+        def observe(value: int) -> None:
+            index = bisect_left(bounds, value)
+            add = adders[index]
+            if add is None:
+                bound = str(bounds[index]) if index < len(bounds) else "+Inf"
+                place = self._place(_series(f"{name}_bucket", (*labels, ("le", bound))))
+                add = adders[index] = self._adder(place)
+            add(1)
+            add_sum(value)
+
+        return observe
+
+    def read(self) -> dict[str, int]:
+        """Return the value of every series, over all workers."""
+        words, workers = self._words, self._workers
+        return {text: sum(words[cells : cells + workers]) for text, cells in self._series(_FIRST_WORD)}
+
+    @property
+    def errors(self) -> int:
+        """Return how many series were not counted for want of memory."""
+        return self._words[_ERRORS]
+
+    def close(self) -> None:
+        """Give this process's mapping back."""
+        self._memory.close()
+
+    def _adder(self, place: int) -> Callable[[int], None]:
+        words = self._words
+
+        def add(amount: int) -> None:
+            words[place] += amount
+
+        return add if place else _ignore
+
+    def _place(self, text: str) -> int:
+        """Return where this worker's cell of a series is; 0 when there is no room for it."""
+        place = self._places.get(text)
+        if place is not None:
+            return place
+        with self._memory.exclusive(0, HEADER_BYTES):
+            for found, cells in self._series(self._known_end):
+                self._places[found] = cells + self._worker
+            self._known_end = self._words[_END]
+            return self._places[text] if text in self._places else self._append(text)
+
+    def _append(self, text: str) -> int:
+        raw = text.encode("utf-8", "replace")
+        start = self._words[_END]
+        text_words = -(-len(raw) // 8)
+        cells = start + 1 + text_words
+        if (cells + self._workers) * 8 > len(self._memory.data):
+            self._words[_ERRORS] += 1
+            return 0
+        self._words[start] = len(raw)
+        self._memory.data[(start + 1) * 8 : (start + 1) * 8 + len(raw)] = raw
+        self._words[_END] = self._known_end = cells + self._workers
+        self._places[text] = cells + self._worker
+        return cells + self._worker
+
+    def _series(self, start: int) -> Iterator[tuple[str, int]]:
+        """Yield the text of each series and where its cells begin."""
+        words, data = self._words, self._memory.data
+        end = words[_END]
+        while start < end:
+            length = words[start]
+            raw = data[(start + 1) * 8 : (start + 1) * 8 + length]
+            cells = start + 1 + -(-length // 8)
+            yield raw.decode("utf-8", "replace"), cells
+            start = cells + self._workers
+
+
+def render(values: dict[str, int]) -> str:
+    """Return series in the text format of Prometheus, sorted, with help and type before each metric."""
+    lines = []
+    for name, (kind, help_text, bounds) in METRICS.items():
+        samples = list(_histogram(name, bounds, values) if bounds else _plain(name, values))
+        if samples:
+            lines += [f"# HELP kong_{name} {help_text}", f"# TYPE kong_{name} {kind}", *samples]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def escape(text: str) -> str:
+    """Return a label's value as it stands between quotes."""
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def _series(name: str, labels: Labels) -> str:
+    return name + "{" + ",".join(f'{label}="{escape(value)}"' for label, value in labels) + "}"
+
+
+def _plain(name: str, values: dict[str, int]) -> Iterator[str]:
+    for text in sorted(text for text in values if text.startswith(name + "{")):
+        yield f"kong_{text} {values[text]}"
+
+
+def _histogram(name: str, bounds: tuple[int, ...], values: dict[str, int]) -> Iterator[str]:
+    sums = f"{name}_sum" + "{"
+    for labels in sorted(text[len(sums) : -1] for text in values if text.startswith(sums)):
+        separator = "," if labels else ""
+        total = 0
+        for bound in (*bounds, "+Inf"):
+            bucket = f'{name}_bucket{{{labels}{separator}le="{bound}"}}'
+            total += values.get(bucket, 0)
+            if total or bound == "+Inf":
+                yield f"kong_{bucket} {total}"
+        yield f"kong_{name}_count{{{labels}}} {total}"
+        yield f"kong_{sums}{labels}}} {values[f'{sums}{labels}}}']}"
+
+
+def _ignore(amount: int) -> None:
+    """Count nothing: there was no room for the series."""
