@@ -10,6 +10,7 @@ a colon). Values that come from plugins are checked here: a CR, LF or NUL in one
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 # Header names are compared in lower case; "_" equals "-", as Kong and nginx treat them in look-ups.
@@ -111,6 +112,30 @@ class Headers:
         """Replace every line of that name by one."""
         self.cut(_needle(name))
         self.add(name, value)
+
+    def put(self, lines: Sequence[tuple[str, str, bool]]) -> None:
+        """Set (True) or add (False) several lines, as if one after the other, at the price of about one."""
+        folded = self.fold()
+        needles: set[bytes] = set()
+        for name, _, replaces in lines:
+            needle = _text_needle(name)
+            if replaces and (needle in needles or needle in folded):
+                return self._put_singly(lines)
+            needles.add(needle)
+        text = "".join([f"\r\n{name}: {value}" for name, value, _ in lines])
+        added = text.encode("latin-1", "replace")
+        count = len(lines)
+        if added.count(b"\r") != count or added.count(b"\n") != count or b"\0" in added:
+            return self._put_singly(lines)
+        self.block += added
+        self._folded = None
+        return None
+
+    def _put_singly(self, lines: Sequence[tuple[str, str, bool]]) -> None:
+        for name, value, replaces in lines:
+            if replaces:
+                self.cut(_text_needle(name))
+            self.add(name.encode("latin-1"), value.encode("latin-1", "replace"))
 
 
 class TextHeaders:

@@ -99,12 +99,7 @@ def filtered(exchange: Exchange, status: int, block: bytes, line: bytes) -> tupl
     headers = Headers(block)
     pending = exchange.pending_headers
     if pending is not None:
-        for name, value, replace in pending:
-            raw_name = name.encode("latin-1")
-            if replace:
-                headers.set(raw_name, value.encode("latin-1", "replace"))
-            else:
-                headers.add(raw_name, value.encode("latin-1", "replace"))
+        headers.put(pending)
     steps = exchange.chain.header_filter
     if steps:
         view = exchange.response_view = ResponseView(status, headers)
