@@ -6,6 +6,7 @@ bytes or changes the course of the exchange; that is ``exchange.py``.
 
 from __future__ import annotations
 
+import re
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from dbless_gateway.routing.router import Match
     from dbless_gateway.runtime.peer import Peer
     from dbless_gateway.snapshot.model import Chain, CompiledRoute, CompiledService
+
+
+# What would end a request target, or the line that it stands in.
+_BREAKS_TARGET = re.compile(r"[\x00-\x20\x7f]")
 
 
 def _text(raw: bytes) -> str:
@@ -60,7 +65,7 @@ class UpstreamRequest:
 
     @path.setter
     def path(self, value: str) -> None:
-        if not value.startswith("/") or any(byte in value for byte in " \r\n\0"):
+        if not value.startswith("/") or _BREAKS_TARGET.search(value):
             raise ValueError(f"not a path: {value!r}")
         self._path = value.encode("utf-8", "surrogateescape")
 
@@ -71,8 +76,8 @@ class UpstreamRequest:
 
     @query.setter
     def query(self, value: str | None) -> None:
-        if value is not None and any(byte in value for byte in " \r\n\0"):
-            raise ValueError("a raw query cannot contain spaces or line breaks")
+        if value is not None and _BREAKS_TARGET.search(value):
+            raise ValueError("a raw query cannot contain spaces or control characters")
         self._query = None if value is None else value.encode("latin-1", "replace")
 
     @property

@@ -139,6 +139,9 @@ class Exchange(ExchangeContext):
         """Start with a complete head and what has arrived of the body."""
         if self.client.trusted:
             self.client_ip = real_ip(self.client_ip, self.head.headers, self.gateway.options)
+            if self.client_ip != self.client.peer_ip:
+                # Whatever header said so: the forwarded headers cannot be those of the connection.
+                self.head.special[b":client-ip"] = b""
         upload = self.upload
         if upload is not None:
             if upload.announces_more_than(self.gateway.options.client_max_body_size):

@@ -6,6 +6,7 @@ requests (a Host) is remembered. One ``join`` makes the head.
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
@@ -26,6 +27,13 @@ _IDENTITY_HEADERS = (
     (b"x-consumer-username", b"X-Consumer-Username"),
     (b"x-credential-identifier", b"X-Credential-Identifier"),
     (b"x-anonymous-consumer", b"X-Anonymous-Consumer"),
+)
+# The same names with an underscore in them: targets behind CGI or WSGI cannot tell these from the real ones.
+_UNDERSCORE = 0x5F
+_FORGED_IDENTITY = re.compile(
+    rb"\r\n(?=[^:\r]*_)x[-_](?:consumer[-_](?:id|custom[-_]id|username)|credential[-_]identifier"
+    rb"|anonymous[-_]consumer):[^\r]*",
+    re.IGNORECASE,
 )
 
 
@@ -93,6 +101,8 @@ def request_head(exchange: Exchange, host: bytes, framing: bytes) -> bytes:
         method, path, query, plain = head.method, exchange.upstream_path, head.query, head.plain
     else:
         method, path, query, plain = edited.wire()
+    if exchange.identity_block is not None and _UNDERSCORE in plain:
+        plain = _FORGED_IDENTITY.sub(b"", plain)
     parts = [
         method,
         b" ",
