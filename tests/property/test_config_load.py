@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import string
 from dataclasses import replace
 from typing import Any
@@ -205,8 +206,11 @@ def test_no_document_raises_and_both_validators_agree(document: dict[str, Any]) 
     assert _verdicts(_load(text)) == _verdicts(_load(text, fast=False))
 
 
+# ``1e3`` is a number to Kong and text to PyYAML, which therefore writes it without quotes.
+EXPONENT = re.compile(r"[-+]?[0-9_.]+[eE][-+]?[0-9]+")
+TEXTS = st.text(alphabet=string.printable, max_size=6).filter(lambda text: not EXPONENT.fullmatch(text))
 FINITE: st.SearchStrategy[Any] = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.integers(-(10**9), 10**9), st.text(alphabet=string.printable, max_size=6)),
+    st.one_of(st.none(), st.booleans(), st.integers(-(10**9), 10**9), TEXTS),
     lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.text(string.ascii_letters, max_size=4), inner)),
     max_leaves=15,
 )  # fmt: skip
