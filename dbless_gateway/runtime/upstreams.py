@@ -7,8 +7,12 @@ names. What did not change is not touched at all: its cursor, counts, averages, 
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict, defaultdict
 from collections.abc import Generator, Iterable
+from operator import attrgetter
+from time import monotonic
+from typing import NamedTuple
 
 from dbless_gateway.balancing.health import HEALTHY
 from dbless_gateway.balancing.plan import run
@@ -32,28 +36,58 @@ __all__ = ["Balancer", "NoPeer", "Peer", "Upstreams"]
 # Hosts that plugins choose per request (set_target) are not named by any configuration; a client that could
 # make up names must not make the table grow without end.
 DYNAMIC_HOSTS_MAX = 1024
-_UPSTREAMS_PER_STEP = 4
+# Prepared between two yields: well under a millisecond.
+_TARGETS_PER_STEP = 256
+_BALANCERS_PER_STEP = 4
+# Between two slices of switching balancers over, other events get their turn.
+_SLICE_S = 0.001
 _HOST_WEIGHT = 100
 
+# What of an upstream a balancer looks at besides its setup; a moved line in the file is no change.
+_matters = attrgetter(
+    "name",
+    "hash_on",
+    "hash_fallback",
+    "hash_on_header",
+    "hash_fallback_header",
+    "hash_on_cookie",
+    "hash_on_cookie_path",
+    "hash_on_query_arg",
+    "hash_fallback_query_arg",
+    "hash_on_uri_capture",
+    "hash_fallback_uri_capture",
+    "sticky_sessions_cookie",
+    "sticky_sessions_cookie_path",
+    "healthchecks",
+    "x_resilience",
+)
+
 Host = tuple[str, int]
+
+
+class _Configured(NamedTuple):
+    """An upstream as configured, and what of it decides the lineup."""
+
+    upstream: Upstream
+    setup: Setup
 
 
 class Upstreams:
     """See the module."""
 
     __slots__ = (
+        "_active",
         "_bus",
         "_by_host",
         "_by_id",
         "_by_name",
+        "_due",
         "_dynamic",
         "_named_hosts",
-        "_named_ids",
         "_names",
-        "_next_by_name",
+        "_next",
+        "_next_due",
         "_next_hosts",
-        "_next_upstreams",
-        "_setups",
         "_states",
     )
 
@@ -65,11 +99,14 @@ class Upstreams:
         self._by_name: dict[str, Balancer] = {}
         self._by_host: dict[Host, Balancer] = {}
         self._dynamic: OrderedDict[Host, Balancer] = OrderedDict()
-        self._setups: dict[str, Setup] = {}
-        self._named_ids: frozenset[str] = frozenset()  # by the active configuration
-        self._named_hosts: frozenset[Host] = frozenset()
-        self._next_upstreams: dict[str, tuple[Upstream, Setup]] = {}
+        # What the active configuration names, and what of it has still to be switched over.
+        self._active: dict[str, _Configured] = {}
+        self._named_hosts: set[Host] = set()
+        self._due: dict[Balancer, Upstream | None] = {}
+        # The same for the configuration that is being prepared.
+        self._next: dict[str, _Configured] = {}
         self._next_hosts: set[Host] = set()
+        self._next_due: dict[Balancer, Upstream | None] = {}
         self._states: defaultdict[str, dict[Address, str]] = defaultdict(dict)  # by upstream; not HEALTHY
         if bus is not None:
             bus.subscribe(STATE_TOPIC, self._hear)
@@ -77,71 +114,100 @@ class Upstreams:
 
     def for_upstream(self, upstream_id: str) -> Balancer:
         """Return the balancer of an Upstream that was adopted."""
-        return self._by_id[upstream_id]
+        balancer = self._by_id[upstream_id]
+        if self._due and balancer in self._due:
+            self._switch(balancer)
+        return balancer
 
     def for_host(self, host: str, port: int) -> Balancer:
         """Return the balancer of a host that is no Upstream, made now if no service names it."""
         balancer = self._by_host.get((host, port))
-        return balancer if balancer is not None else self._for_dynamic_host((host, port))
+        if balancer is None:
+            return self._for_dynamic_host((host, port))
+        if self._due and balancer in self._due:
+            self._switch(balancer)
+        return balancer
 
     def find(self, host: str, port: int) -> Balancer:
         """Return the balancer of a service with this host: an Upstream of that name goes first."""
-        return self._by_name.get(host) or self.for_host(host, port)
+        balancer = self._by_name.get(host)
+        if balancer is None or balancer.upstream_id is None:
+            return self.for_host(host, port)
+        return self.for_upstream(balancer.upstream_id)
 
     def adopt(self, upstreams: Iterable[Upstream], targets: Iterable[Target], hosts: Iterable[Host]) -> None:
         """Prepare and activate at once."""
         run(self.adopt_steps(upstreams, targets, hosts))
-        self.activate()
+        self._go_over()
+        self._switch_all()
 
     def adopt_steps(
         self, upstreams: Iterable[Upstream], targets: Iterable[Target], hosts: Iterable[Host]
     ) -> Generator[None, None, None]:
         """Prepare balancers for a configuration, in slices; until ``activate`` all works as before."""
+        self._switch_all()
         self.discard()
         targets_of: defaultdict[str, list[TargetSpec]] = defaultdict(list)
-        for number, target in enumerate(targets):
+        for number, target in enumerate(targets, 1):
             targets_of[target.upstream].append(TargetSpec.parse(target.target, target.weight))
-            if number % 256 == 255:
+            if number % _TARGETS_PER_STEP == 0:
                 yield
-        for number, upstream in enumerate(upstreams):
+        for number, upstream in enumerate(upstreams, 1):
             yield from self._prepare(upstream, targets_of[upstream.id])
-            if number % _UPSTREAMS_PER_STEP == _UPSTREAMS_PER_STEP - 1:
+            if number % _BALANCERS_PER_STEP == 0:
                 yield
-        for number, host in enumerate(hosts):
+        for number, host in enumerate(hosts, 1):
             yield from self._prepare_host(host)
-            if number % _UPSTREAMS_PER_STEP == _UPSTREAMS_PER_STEP - 1:
+            if number % _BALANCERS_PER_STEP == 0:
                 yield
 
     def activate(self) -> None:
-        """Put what was prepared into effect."""
-        for upstream_id, (upstream, setup) in self._next_upstreams.items():
-            balancer = self._by_id[upstream_id]
-            balancer.activate()
-            balancer.configure(upstream)
-            self._setups[upstream_id] = setup
-        self._by_name = {
-            upstream.name: self._by_id[key] for key, (upstream, _) in self._next_upstreams.items()
-        }
-        for host in self._next_hosts:
-            self._by_host[host].activate()
-        self._named_ids, self._named_hosts = frozenset(self._next_upstreams), frozenset(self._next_hosts)
+        """Put what was prepared into effect.
+
+        It holds at once for whoever asks for a balancer from now on; the balancers that nobody asks for yet
+        are switched over between other events, because a few thousand of them take a tenth of a second.
+        """
+        self._switch_all()
+        self._go_over()
+        self._switch_some()
 
     def discard(self) -> None:
         """Forget what was prepared but not activated."""
-        for balancer in (*self._by_id.values(), *self._by_host.values()):
+        for balancer in self._next_due:
             balancer.discard()
-        self._next_upstreams = {}
-        self._next_hosts = set()
+        self._next, self._next_hosts, self._next_due = {}, set(), {}
 
     def sweep(self) -> None:
         """Drop what the configuration activated last does not name."""
-        for upstream_id in self._by_id.keys() - self._named_ids:
+        for upstream_id in self._by_id.keys() - self._active.keys():
             self._by_id.pop(upstream_id).close()
-            self._setups.pop(upstream_id, None)
             if not self._states[upstream_id]:
                 del self._states[upstream_id]
         for host in self._by_host.keys() - self._named_hosts:
             self._by_host.pop(host).close()
+
+    def _go_over(self) -> None:
+        self._active, self._named_hosts, self._due = self._next, self._next_hosts, self._next_due
+        self._next, self._next_hosts, self._next_due = {}, set(), {}
+        by_id = self._by_id
+        self._by_name = {known.upstream.name: by_id[key] for key, known in self._active.items()}
+
+    def _switch(self, balancer: Balancer) -> None:
+        upstream = self._due.pop(balancer)
+        balancer.activate()
+        if upstream is not None:
+            balancer.configure(upstream)
+
+    def _switch_all(self) -> None:
+        for balancer in tuple(self._due):
+            self._switch(balancer)
+
+    def _switch_some(self) -> None:
+        stop_at = monotonic() + _SLICE_S
+        while self._due and monotonic() < stop_at:
+            self._switch(next(iter(self._due)))
+        if self._due:
+            asyncio.get_running_loop().call_soon(self._switch_some)
 
     def _prepare(self, upstream: Upstream, targets: list[TargetSpec]) -> Generator[None, None, None]:
         setup = Setup(
@@ -151,11 +217,14 @@ class Upstreams:
             use_srv_name=upstream.use_srv_name,
             targets=tuple(sorted(targets)),
         )
-        self._next_upstreams[upstream.id] = (upstream, setup)
+        self._next[upstream.id] = _Configured(upstream, setup)
         balancer = self._by_id.get(upstream.id)
         if balancer is None:
             balancer = self._by_id[upstream.id] = self._new_balancer(upstream.name, upstream.id)
-        if self._setups.get(upstream.id) != setup:
+        known = self._active.get(upstream.id)
+        if known is None or known.setup != setup or _matters(known.upstream) != _matters(upstream):
+            self._next_due[balancer] = upstream
+        if known is None or known.setup != setup:
             yield from balancer.prepare_steps(setup)
 
     def _prepare_host(self, host: Host) -> Generator[None, None, None]:
@@ -165,6 +234,7 @@ class Upstreams:
             del self._dynamic[host]
         self._by_host[host] = balancer
         if not balancer.is_active:
+            self._next_due[balancer] = None
             yield from balancer.prepare_steps(_host_setup(host))
 
     def _for_dynamic_host(self, host: Host) -> Balancer:

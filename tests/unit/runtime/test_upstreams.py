@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import dns.rcode
@@ -13,6 +15,7 @@ import uvloop
 
 from dbless_gateway.balancing.health import HEALTHY, UNHEALTHY
 from dbless_gateway.balancing.plan import run
+from dbless_gateway.config.entities import Where
 from dbless_gateway.runtime.bus import LocalBus
 from dbless_gateway.runtime.health_messages import STATE_TOPIC, Address, StateChange
 from dbless_gateway.runtime.resolver import Resolver
@@ -31,6 +34,11 @@ def picked(balancer: Balancer, count: int = 8, key: bytes = b"") -> Counter[str]
     """Return how often each target was picked."""
     peers = [balancer.pick(key, ()) for _ in range(count)]
     return Counter("none" if peer is None else f"{peer.ip}:{peer.port}" for peer in peers)
+
+
+def is_picked(balancer: Balancer, expected: dict[str, int]) -> bool:
+    """Return whether the picks are as expected."""
+    return picked(balancer) == expected
 
 
 Scenario = Callable[[DnsServer, Upstreams], Awaitable[None]]
@@ -265,7 +273,9 @@ def test_use_srv_name() -> None:
 def test_a_changed_answer_leaves_other_peers_alone() -> None:
     async def scenario(server: DnsServer, upstreams: Upstreams) -> None:
         server.zone["a.test", "A"] = ["10.0.0.1", "10.0.0.2"]
-        upstreams.adopt([upstream(algorithm="least-connections")], [target("a.test:80"), target("10.0.0.9:80")], [])
+        upstreams.adopt(
+            [upstream(algorithm="least-connections")], [target("a.test:80"), target("10.0.0.9:80")], []
+        )
         balancer = upstreams.for_upstream("u")
         await until(lambda: len(balancer.peers) == 3)
         before = {peer.ip: peer for peer in balancer.peers}
@@ -347,14 +357,37 @@ def test_a_state_that_is_known_before_the_address() -> None:
     play(scenario)
 
 
-def test_two_thousand_upstreams_are_prepared_in_many_slices() -> None:
+def test_two_thousand_upstreams_are_prepared_and_switched_in_many_slices() -> None:
+    async def scenario(server: DnsServer, upstreams: Upstreams) -> None:
+        names = [f"u{number}" for number in range(2000)]
+        for last in ("1", "2"):
+            targets = [target(f"10.0.0.{last}:80", 100, name) for name in names]
+            steps = upstreams.adopt_steps([upstream(name) for name in names], targets, [("10.0.0.3", 80)])
+            assert sum(1 for _ in steps) >= 500
+            if last == "2":
+                assert picked(upstreams.for_upstream("u7")) == {"10.0.0.1:80": 8}
+            upstreams.activate()
+            # In effect for everyone who asks, before all are switched over.
+            for name in ("u1999", "u7"):
+                assert picked(upstreams.for_upstream(name)) == {f"10.0.0.{last}:80": 8}
+            assert picked(upstreams.find("u1998", 1)) == {f"10.0.0.{last}:80": 8}
+            assert picked(upstreams.for_host("10.0.0.3", 80)) == {"10.0.0.3:80": 8}
+            unasked = upstreams._by_id["u1500"]
+            expected = {f"10.0.0.{last}:80": 8}
+            await until(partial(is_picked, unasked, expected))
+
+    play(scenario)
+
+
+def test_a_moved_line_is_no_change() -> None:
     upstreams = unresolving()
-    names = [f"u{number}" for number in range(2000)]
-    targets = [target(f"10.0.0.{number}:80", 100, name) for name in names for number in range(2)]
-    steps = upstreams.adopt_steps([upstream(name) for name in names], targets, [])
-    assert sum(1 for _ in steps) >= 500
-    upstreams.activate()
-    assert picked(upstreams.for_upstream("u1999")) == {"10.0.0.0:80": 4, "10.0.0.1:80": 4}
+    before = upstream(algorithm="consistent-hashing", hash_on="ip")
+    upstreams.adopt([before], [target("10.0.0.1:80")], [])
+    key_of = upstreams.for_upstream("u").hash_key
+    upstreams.adopt(
+        [replace(before, where=Where("kong.yaml", 9, 1), updated_at=5)], [target("10.0.0.1:80")], []
+    )
+    assert upstreams.for_upstream("u").hash_key is key_of
 
 
 def test_a_large_ring_is_rebuilt_between_other_events() -> None:
