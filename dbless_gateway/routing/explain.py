@@ -38,7 +38,6 @@ _REASONS = {
     "regex_priority": "its regex_priority is {mine}, the winner's {its}",
     "path_length": "its path is shorter: {mine} bytes, the winner's {its}",
     "id": "everything else is equal, and the greater id goes first",
-    "place": "an earlier path of the same route matches, too",
     "created_at": "everything else is equal, and the older route goes first",
     "order": "everything else is equal, and it stands later in the file",
 }
@@ -156,11 +155,11 @@ def _ranked(matching: list[tuple[Standing, Rule[T]]], misses: list[Miss[T]]) -> 
 
 
 def _runner_up(rule: Rule[T], standing: Standing, best: Standing) -> RunnerUp[T]:
-    for (name, mine), (_, its) in zip(standing, best, strict=False):
-        if mine != its:
-            reason = _REASONS[name].format(mine=_worded(name, mine), its=_worded(name, its))
-            return RunnerUp(rule.entry, path_of(rule), name, reason)
-    return RunnerUp(rule.entry, path_of(rule), "order", _REASONS["order"])
+    # Standings are unique, and where they begin to differ in kind, the part before has decided.
+    pairs = zip(standing, best, strict=False)
+    name, mine, its = next((name, mine, its) for (name, mine), (_, its) in pairs if mine != its)
+    reason = _REASONS[name].format(mine=_worded(name, mine), its=_worded(name, its))
+    return RunnerUp(rule.entry, path_of(rule), name, reason)
 
 
 def _worded(name: str, value: int) -> str:

@@ -7,6 +7,7 @@ one; the usual table needs a tuple of two or three byte strings.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable
+from operator import attrgetter
 
 from dbless_gateway.routing.conditions import (
     Condition,
@@ -20,16 +21,29 @@ from dbless_gateway.routing.conditions import (
 )
 from dbless_gateway.routing.expressions.fields import header_of, query_of
 from dbless_gateway.routing.expressions.rules import ExpressionHolds
-from dbless_gateway.routing.expressions.tree import Node, fields_of
+from dbless_gateway.routing.expressions.tree import fields_of
+from dbless_gateway.routing.hosts import HostPattern
 from dbless_gateway.routing.request import Connection, HeaderLookup
 from dbless_gateway.routing.traditional import TraditionalHostIn
 
 KeyMaker = Callable[[bytes, bytes, bytes, Connection, HeaderLookup, bytes | None], Hashable]
 
+# Fields of expressions and what they read of a ``Connection``.
+_CONNECTION_FIELDS = {
+    "net.protocol": "scheme",
+    "net.src.ip": "src_ip",
+    "net.src.port": "src_port",
+    "net.dst.ip": "dst_ip",
+    "net.dst.port": "port",
+    "net.port": "port",
+    "tls.sni": "sni",
+}
+
 
 class Inputs:
-    """Collected while a router is built; the path is always used, since it decides what the target is
-    asked.
+    """Collected while a router is built; the path is always used, since it decides what the target is asked.
+
+    ``connection`` are fields of ``Connection``.
     """
 
     __slots__ = ("connection", "headers", "host", "method", "query")
@@ -38,7 +52,7 @@ class Inputs:
         self.method = False
         self.host = False
         self.query = False
-        self.connection = False
+        self.connection: set[str] = set()
         self.headers: set[bytes] = set()
 
     def note(self, conditions: Iterable[Condition]) -> None:
@@ -48,35 +62,49 @@ class Inputs:
                 self.method = True
             elif isinstance(condition, HeaderIs):
                 self.headers.add(condition.name)
-            elif isinstance(condition, TraditionalHostIn):
-                self.host = True
-                self.connection |= bool(condition.wildcards)
-            elif isinstance(condition, HostIn):
-                self.host = True
-                # Without a port in the Host header, the listener's counts.
-                self.connection |= any(pattern.port is not None for pattern in condition.patterns)
-            elif isinstance(condition, DestinationIn):
-                self.host = self.connection = True
             elif isinstance(condition, ExpressionHolds):
-                self._note_fields(condition.tree)
-            elif isinstance(condition, (SniIn, SourceIn, ProtocolIn)):
-                self.connection = True
+                for field in fields_of(condition.tree):
+                    self._note_field(field)
+            else:
+                self._note_host(condition)
+                self._note_connection(condition)
 
-    def _note_fields(self, tree: Node) -> None:
-        for field in fields_of(tree):
-            if field.startswith("net."):
-                # The destination's port may come from the Host header.
-                self.connection = self.host = True
-            elif field == "tls.sni":
-                self.connection = True
-            elif field == "http.host":
-                self.host = True
-            elif field == "http.method":
-                self.method = True
-            elif (header := header_of(field)) is not None:
-                self.headers.add(header)
-            elif query_of(field) is not None:
-                self.query = True
+    def _note_host(self, condition: Condition) -> None:
+        if isinstance(condition, TraditionalHostIn):
+            self.host = True
+            # Where ports count, one that is not given is that of the scheme.
+            if any(b":" in host for host in condition.plain) or _any_port(condition.wildcards):
+                self.connection.add("scheme")
+        elif isinstance(condition, HostIn):
+            self.host = True
+            # Where ports count, one that is not given is the listener's.
+            if _any_port(condition.patterns):
+                self.connection.add("port")
+
+    def _note_connection(self, condition: Condition) -> None:
+        if isinstance(condition, SniIn):
+            self.connection.update(("scheme", "sni"))
+        elif isinstance(condition, ProtocolIn):
+            self.connection.add("scheme")
+        elif isinstance(condition, SourceIn):
+            self.connection.update(("src_ip", "src_port"))
+        elif isinstance(condition, DestinationIn):
+            self.host = True
+            self.connection.update(("dst_ip", "port"))
+
+    def _note_field(self, field: str) -> None:
+        if field in _CONNECTION_FIELDS:
+            self.connection.add(_CONNECTION_FIELDS[field])
+            # The port may come from the Host header.
+            self.host |= _CONNECTION_FIELDS[field] == "port"
+        elif field == "http.host":
+            self.host = True
+        elif field == "http.method":
+            self.method = True
+        elif (header := header_of(field)) is not None:
+            self.headers.add(header)
+        elif query_of(field) is not None:
+            self.query = True
 
     def key_maker(self) -> KeyMaker:
         """Return the cheapest function that tells apart what this table tells apart."""
@@ -90,7 +118,8 @@ class Inputs:
 
     def _full_key_maker(self) -> KeyMaker:
         names = tuple(sorted(self.headers))
-        uses_query, uses_connection = self.query, self.connection
+        uses_query = self.query
+        facts = attrgetter(*sorted(self.connection)) if self.connection else _nothing
 
         def key(
             method: bytes,
@@ -107,10 +136,18 @@ class Inputs:
                 path,
                 values,
                 query if uses_query else None,
-                conn if uses_connection else None,
+                facts(conn),
             )
 
         return key
+
+
+def _any_port(patterns: Iterable[HostPattern]) -> bool:
+    return any(pattern.port is not None for pattern in patterns)
+
+
+def _nothing(conn: Connection) -> None:
+    return None
 
 
 def _method_host_path(

@@ -111,8 +111,7 @@ def _path_hint(operator: str, text: bytes, pattern: str) -> Hint:
     if operator != "~":
         return _NOTHING
     regex = compile_regex(pattern, anchored=False, text=True)
-    if not isinstance(regex, Regex):
-        return _NOTHING
+    assert isinstance(regex, Regex), "hints are read off an expression that compiles"
     prefix = anatomy(pattern[1:]).prefix if pattern.startswith("^") else b""
     return Hint(prefixes=frozenset((prefix,)), regex=regex)
 

@@ -10,7 +10,7 @@ import pytest
 
 from dbless_gateway.routing.flavors import FLAVORS
 from dbless_gateway.routing.router import Router, RouterEntry, build, build_steps
-from tests.compat.routing.tables import ask, make_connection, make_route, make_router, winner
+from tests.compat.routing.tables import address, ask, make_connection, make_route, make_router, winner
 
 C = "traditional_compatible"
 
@@ -132,6 +132,7 @@ def decision_is_shared(fields: dict[str, Any], first: dict[str, Any], second: di
 
 
 TLS = make_connection("https", 443, "s")
+OTHER_CLIENT = make_connection("http", 80, None, ("10.9.9.9", 7), ("10.9.9.8", 80))
 SHARED: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any], bool]] = [
     ({"paths": ("/",), "protocols": ("https",)}, {"host": "x"}, {"host": "y"}, True),
     ({"paths": ("/",), "protocols": ("https",)}, {"method": "GET"}, {"method": "PUT"}, True),
@@ -139,6 +140,16 @@ SHARED: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any], bool]] = [
     ({"paths": ("/",), "protocols": ("https",)}, {"query": "a"}, {"query": "b"}, True),
     ({"paths": ("/",), "protocols": ("https",)}, {"connection": TLS}, {}, True),
     ({"paths": ("/",)}, {"connection": TLS}, {}, False),
+    ({"paths": ("/",)}, {"connection": OTHER_CLIENT}, {}, True),
+    (
+        {"paths": ("/",), "sources": (address(port=7), address(port=50000))},
+        {"connection": OTHER_CLIENT},
+        {},
+        False,
+    ),
+    ({"paths": ("/",), "destinations": (address(port=80),)}, {"host": "a"}, {"host": "a:80"}, False),
+    ({"hosts": ("a", "a:80")}, {"host": "a"}, {"host": "a", "connection": make_connection(port=81)}, False),
+    ({"expression": "net.dst.ip != 10.0.0.1", "priority": 1}, {"connection": OTHER_CLIENT}, {}, False),
     ({"hosts": ("*.test",), "protocols": ("https",)}, {"host": "x.test"}, {"host": "y.test"}, False),
     ({"methods": ("GET", "PUT"), "protocols": ("https",)}, {"method": "GET"}, {"method": "PUT"}, False),
     ({"headers": {"x": ("1", "2")}}, {"headers": [("x", "1")]}, {"headers": [("x", "2")]}, False),
@@ -210,3 +221,16 @@ def test_problems(flavor: str) -> None:
         ("headers.X-A", 0, "invalid regex: missing ): (a", 2),
     ]
     assert problems_of(flavor) == [("paths", None, "the route has nothing to match by", None)]
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"), [("a", True), ("a:80", False), ("*.a:80", False), ("*.a", True)]
+)
+def test_the_scheme_divides_the_cache_where_it_stands_for_a_port(host: str, expected: bool) -> None:
+    routes = [make_route(1, hosts=(host,)), make_route(2, paths=("/",))]
+    router = make_router(routes, "traditional")
+
+    one, two = (ask(router, "/", connection=make_connection(scheme)) for scheme in ("http", "https"))
+
+    assert one is not None
+    assert (one is two) is expected
