@@ -58,6 +58,7 @@ def _status_body(node: NodeReport, unit: str, scale: int) -> dict[str, Any]:
         "configuration": {
             "hash": node.configuration_hash,
             "since": node.configuration_since,
+            "is_last_good": node.serves_last_good,
             "last_load": _load_body(node.last_load) if node.last_load else None,
         },
         "workers": [_worker_body(worker) for worker in node.workers],
@@ -95,8 +96,12 @@ def _size(size_bytes: int, unit: str, scale: int) -> str:
 
 async def ready(request: AdminRequest, commands: Commands) -> AdminAnswer:
     """Whether this node should get traffic."""
-    obstacle = not_ready_because(commands.node_now())
-    return message_answer(503, obstacle) if obstacle else message_answer(200, "ready")
+    node = commands.node_now()
+    if obstacle := not_ready_because(node):
+        return message_answer(503, obstacle)
+    if node.serves_last_good:
+        return json_answer(200, {"message": "ready", "configuration": "last-good"})
+    return message_answer(200, "ready")
 
 
 def not_ready_because(node: NodeReport) -> str | None:

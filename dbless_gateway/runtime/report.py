@@ -55,6 +55,7 @@ class NodeReport:
     started_at: float
     configuration_hash: str  # NO_HASH until one is served
     configuration_since: float | None
+    serves_last_good: bool  # the files are invalid, and what was served before the start is served again
     draining: bool
     workers_wanted: int
     workers: tuple[WorkerReport, ...]

@@ -17,8 +17,9 @@ class LoadRequest:
     """What to load; it goes to the loader's standard input."""
 
     files: tuple[str, ...]
-    inline: str | None
+    texts: tuple[tuple[str, str], ...]  # (name, text), when there are no files
     options: ProxyOptions
+    wants_texts: bool = False  # the outcome shall carry what was read
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,3 +29,4 @@ class Loaded:
     hash: str
     counts: Mapping[str, int]  # entities by collection
     problems: tuple[Problem, ...]
+    texts: tuple[tuple[str, str], ...] = ()

@@ -12,7 +12,7 @@ import os
 import pickle
 import sys
 from collections.abc import Mapping
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from dbless_gateway.config.entities import Entities
 from dbless_gateway.config.load import LoadOptions, load
@@ -24,8 +24,6 @@ from dbless_gateway.server.load_messages import OUTCOME, SLICE, Loaded, LoadRequ
 from dbless_gateway.snapshot.compile import CompileOptions, compile_snapshot
 from dbless_gateway.snapshot.dry_run import DryRunHost
 
-_INLINE_NAME = "<declarative_config_string>"
-
 
 def main() -> int:
     """Answer one request."""
@@ -33,40 +31,46 @@ def main() -> int:
     gc.disable()
     with _private_standard_output() as out:
         request: LoadRequest = pickle.loads(sys.stdin.buffer.read())
-        entities, problems = check(request)
-        _write(out, entities, problems)
+        _write(out, check(request))
         out.flush()
     sys.stderr.flush()
     # Taking a million objects apart one by one would cost as much as a tenth of the load.
     os._exit(0)
 
 
-def check(request: LoadRequest) -> tuple[Entities | None, list[Problem]]:
-    """Load and compile; return the entities unless there are errors, and all problems."""
-    options = LoadOptions(router_flavor=request.options.router_flavor)
-    loaded = load(_sources(request), options)
-    problems = list(loaded.problems)
-    if loaded.entities is None:
-        return None, problems
-    compiled = compile_snapshot(
-        loaded.entities, DryRunHost(), CompileOptions(router_flavor=request.options.router_flavor)
-    )
-    if isinstance(compiled, list):
-        return None, problems + compiled
-    return loaded.entities, problems
+class Checked(NamedTuple):
+    """What a load found."""
+
+    entities: Entities | None  # None when a problem is an error
+    problems: list[Problem]
+    texts: tuple[tuple[str, str], ...]
+
+
+def check(request: LoadRequest) -> Checked:
+    """Load and compile."""
+    loaded = load(_sources(request), LoadOptions(router_flavor=request.options.router_flavor))
+    entities, problems = loaded.entities, list(loaded.problems)
+    if entities is not None:
+        options = CompileOptions(router_flavor=request.options.router_flavor)
+        compiled = compile_snapshot(entities, DryRunHost(), options)
+        if isinstance(compiled, list):
+            entities, problems = None, problems + compiled
+    return Checked(entities, problems, tuple(loaded.texts.items()) if request.wants_texts else ())
 
 
 def _sources(request: LoadRequest) -> list[Source]:
     if request.files:
         return [Source(name) for name in request.files]
-    return [Source(_INLINE_NAME, request.inline or "")]
+    return [Source(name, text) for name, text in request.texts]
 
 
-def _write(out: BinaryIO, entities: Entities | None, problems: list[Problem]) -> None:
+def _write(out: BinaryIO, checked: Checked) -> None:
+    entities = checked.entities
     loaded = Loaded(
         hash=entities.hash if entities is not None else "",
         counts=_counts(entities) if entities is not None else {},
-        problems=tuple(problems),
+        problems=tuple(checked.problems),
+        texts=checked.texts,
     )
     out.write(frame(OUTCOME, pickle.dumps(loaded)))
     if entities is not None:

@@ -35,6 +35,7 @@ class Configuration:
     counts: Mapping[str, int]
     warnings: tuple[Problem, ...]
     slices: tuple[bytes, ...]
+    texts: tuple[tuple[str, str], ...]  # as they were read, if that was wanted
 
 
 class LoaderFailed(Exception):
@@ -83,4 +84,4 @@ async def _converse(
         raise LoaderFailed(f"the loader ended with code {code}")
     if any(problem.severity == "error" for problem in loaded.problems):
         return loaded.problems
-    return Configuration(loaded.hash, loaded.counts, loaded.problems, tuple(slices))
+    return Configuration(loaded.hash, loaded.counts, loaded.problems, tuple(slices), loaded.texts)

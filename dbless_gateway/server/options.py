@@ -9,11 +9,13 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from dbless_gateway.proxy.options import ProxyOptions
 from dbless_gateway.server import setting_types as types
 from dbless_gateway.server.cpus import auto_workers
+from dbless_gateway.server.last_good import default_folder
 from dbless_gateway.server.listen import Listen
 from dbless_gateway.server.settings import BY_NAME, Values, read_settings
 
@@ -24,6 +26,7 @@ class ServerSettings:
 
     files: tuple[str, ...]  # configuration files and folders, in order; "-" is standard input
     inline: str | None  # the configuration itself, when there are no files
+    last_good_folder: Path | None  # where to keep what is served; None: do not
     proxy_listens: tuple[Listen, ...]
     admin_listens: tuple[Listen, ...]
     status_listens: tuple[Listen, ...]
@@ -58,12 +61,17 @@ def make_settings(
     errors: list[str] = []
     notices: list[str] = []
     warnings = list(values.warnings)
-    settings = _assemble(values, files, errors, warnings, notices)
+    settings = _assemble(values, files, environ, errors, warnings, notices)
     return SettingsResult(None if errors else settings, tuple(warnings), tuple(notices), tuple(errors))
 
 
 def _assemble(
-    values: Values, files: Sequence[str], errors: list[str], warnings: list[str], notices: list[str]
+    values: Values,
+    files: Sequence[str],
+    environ: Mapping[str, str],
+    errors: list[str],
+    warnings: list[str],
+    notices: list[str],
 ) -> ServerSettings:
     inline = values["declarative_config_string"] or None
     chosen = tuple(files) or tuple(filter(None, [values["declarative_config"]]))
@@ -72,6 +80,7 @@ def _assemble(
     return ServerSettings(
         files=chosen,
         inline=None if chosen else inline,
+        last_good_folder=_last_good_folder(values, environ),
         proxy_listens=_served(values, "proxy_listen", warnings, notices),
         admin_listens=_served(values, "admin_listen", warnings, notices),
         status_listens=_served(values, "status_listen", warnings, notices),
@@ -85,6 +94,12 @@ def _assemble(
         dns={name: values[name] for name in BY_NAME if name.startswith("dns_")},
         proxy=_proxy_options(values, errors),
     )
+
+
+def _last_good_folder(values: Values, environ: Mapping[str, str]) -> Path | None:
+    if values["on_invalid"] == "fail":
+        return None
+    return Path(values["state_folder"]) if values["state_folder"] else default_folder(environ)
 
 
 def _served(values: Values, name: str, warnings: list[str], notices: list[str]) -> tuple[Listen, ...]:

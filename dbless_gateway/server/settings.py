@@ -86,6 +86,21 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "watch", types.boolean, "on", "Reload when the configuration's files change.", "--watch", ours=True
     ),
+    Setting(
+        "on_invalid",
+        types.one_of("fail", "last-good"),
+        "fail",
+        "What a start with an invalid configuration does: fail, or serve what was served last.",
+        "--on-invalid",
+        ours=True,
+    ),
+    Setting(
+        "state_folder",
+        types.text,
+        "",
+        "Where what was served last is kept; STATE_DIRECTORY or ~/.local/state/dbless-gateway when empty.",
+        ours=True,
+    ),
     Setting("router_flavor", _FLAVORS, "traditional_compatible", "How routes are matched."),
     Setting("node_id", types.text, "", "A UUID that names this node; made up at each start when empty."),
     # How it runs.

@@ -26,6 +26,7 @@ from dbless_gateway.config.problems import Problem
 from dbless_gateway.runtime.report import NO_HASH, NodeReport, ReloadReport, merge_counts
 from dbless_gateway.server import logs
 from dbless_gateway.server.control import LogLevel, ReopenLogs
+from dbless_gateway.server.last_good import keep, recall
 from dbless_gateway.server.listeners import Listener, ListenError, bind_all
 from dbless_gateway.server.load_messages import LoadRequest
 from dbless_gateway.server.loading import Configuration, LoaderFailed, load
@@ -43,6 +44,9 @@ _Result = TypeVar("_Result")
 _log = logging.getLogger(__name__)
 
 WORKER_MODULE = "dbless_gateway.server.worker"
+
+# What a configuration that comes from a variable is called in its problems.
+INLINE_NAME = "<declarative_config_string>"
 
 EXIT_OK = 0
 EXIT_FAILED = 1
@@ -62,7 +66,8 @@ class Supervisor:
         self._settings = settings
         self._worker_command = worker_command or child_command(WORKER_MODULE)
         self._loader_command = loader_command or child_command("dbless_gateway.server.loader")
-        self._request = LoadRequest(settings.files, settings.inline, settings.proxy)
+        self._request = _request_of(settings)
+        self._serves_last_good = False
         self._started_at = time.time()
         self._configuration_since: float | None = None
         self._last_load: ReloadReport | None = None
@@ -120,7 +125,10 @@ class Supervisor:
         known = fingerprint(self._settings.files) if self._settings.watch else ()
         loaded = await load(self._request, self._loader_command)
         if not isinstance(loaded, Configuration):
-            return self._refuse_to_start(loaded)
+            recalled = await self._load_last_good(loaded)
+            if recalled is None:
+                return self._refuse_to_start(loaded)
+            loaded = recalled
         self._shared = SharedState.create(self._settings)
         plans = plan_slots(self._settings, self._listeners, self._shared)
         self._pool = WorkerPool(self._worker_command, plans)
@@ -131,6 +139,7 @@ class Supervisor:
         if problems:
             return self._refuse_to_start(problems)
         self._note_load("started", NO_HASH, loaded, began)
+        await self._keep_last_good(loaded)
         await self._health.adopt(loaded.slices)
         self._spawn(self._pool.watch_over())
         self._spawn(self._health.sweep_regularly())
@@ -140,9 +149,31 @@ class Supervisor:
             self._spawn(self._watch(known))
         return EXIT_OK
 
+    async def _load_last_good(self, problems: Sequence[Problem]) -> Configuration | None:
+        """Return what was served last, if the settings ask for that and it is there."""
+        folder = self._settings.last_good_folder
+        texts = await asyncio.to_thread(recall, folder) if folder is not None else None
+        if texts is None:
+            return None
+        loaded = await load(LoadRequest((), texts, self._settings.proxy), self._loader_command)
+        if not isinstance(loaded, Configuration):
+            return None
+        _print(problems)
+        logs.event(_log, "error", "the configuration is invalid: serving what was served last")
+        self._serves_last_good = True
+        return loaded
+
+    async def _keep_last_good(self, configuration: Configuration) -> None:
+        folder = self._settings.last_good_folder
+        if folder is None or self._serves_last_good:
+            return
+        try:
+            await asyncio.to_thread(keep, folder, configuration.texts)
+        except OSError as error:
+            logs.event(_log, "warn", "what is served could not be kept", folder=folder, reason=error.strerror)
+
     def _refuse_to_start(self, problems: Sequence[Problem]) -> int:
-        for problem in problems:
-            sys.stderr.write(problem.headline() + "\n")
+        _print(problems)
         errors = sum(problem.severity == "error" for problem in problems)
         logs.event(_log, "emerg", "cannot start: the configuration is invalid", errors=errors)
         return EXIT_INVALID_CONFIGURATION
@@ -178,6 +209,8 @@ class Supervisor:
             return self._note_rejected(loaded.hash, _headlines(problems), began)
         assert self._health is not None
         await self._health.adopt(loaded.slices)
+        self._serves_last_good = False
+        await self._keep_last_good(loaded)
         return self._note_load("reloaded", served.hash, loaded, began)
 
     async def _watch(self, known: Fingerprint) -> None:
@@ -290,6 +323,7 @@ class Supervisor:
             started_at=self._started_at,
             configuration_hash=configuration.hash if configuration else NO_HASH,
             configuration_since=self._configuration_since,
+            serves_last_good=self._serves_last_good,
             draining=self._draining or self._ending.is_set(),
             workers_wanted=self._settings.workers,
             workers=pool.reports() if pool is not None else (),
@@ -337,6 +371,17 @@ async def _unless(event: asyncio.Event, work: Coroutine[Any, Any, _Result]) -> _
     working.cancel()
     await asyncio.gather(working, return_exceptions=True)
     return None
+
+
+def _request_of(settings: ServerSettings) -> LoadRequest:
+    texts = ((INLINE_NAME, settings.inline),) if settings.inline is not None else ()
+    wants_texts = settings.last_good_folder is not None
+    return LoadRequest(settings.files, texts, settings.proxy, wants_texts)
+
+
+def _print(problems: Sequence[Problem]) -> None:
+    for problem in problems:
+        sys.stderr.write(problem.headline() + "\n")
 
 
 def _headlines(problems: Sequence[Problem]) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ NODE = NodeReport(
     started_at=1.0,
     configuration_hash="abc",
     configuration_since=2.0,
+    serves_last_good=False,
     draining=False,
     workers_wanted=2,
     workers=(WORKER, replace(WORKER, index=1, pid=12)),

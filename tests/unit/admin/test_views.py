@@ -81,6 +81,11 @@ def test_ready(commands: FixedCommands, status: int, message: str) -> None:
     assert view(views.ready, commands) == (status, {"message": message})
 
 
+def test_ready_tells_that_the_files_are_not_what_is_served() -> None:
+    body = {"message": "ready", "configuration": "last-good"}
+    assert view(views.ready, node(serves_last_good=True)) == (200, body)
+
+
 def test_live() -> None:
     assert view(views.live, node(draining=True)) == (200, {"message": "live"})
 

@@ -36,7 +36,7 @@ def carrying(value: dict[str, Any]) -> Entities:
 
 def main() -> int:
     request: LoadRequest = pickle.loads(sys.stdin.buffer.read())
-    text = Path(request.files[0]).read_text() if request.files else request.inline or "{}"
+    text = Path(request.files[0]).read_text() if request.files else request.texts[0][1]
     value = json.loads(text)
     if "exit" in value:
         return int(value["exit"])
@@ -46,7 +46,8 @@ def main() -> int:
     if "warning" in value:
         problems = (a_problem(value["warning"], "warning"),)
     entities = carrying(value)
-    loaded = Loaded(value.get("hash", ""), {"routes": 1}, problems)
+    texts = (("conf.json", text),) if request.wants_texts else ()
+    loaded = Loaded(value.get("hash", ""), {"routes": 1}, problems, texts)
     out = sys.stdout.buffer
     out.write(frame(OUTCOME, pickle.dumps(loaded)))
     for data in to_slices(entities):

@@ -100,6 +100,46 @@ class TestRefusesToStart:
         assert any("98: Address already in use" in line for line in second.log.lines)
 
 
+class TestLastGood:
+    @pytest.fixture
+    def node(self, tmp_path: Path) -> Node:
+        return Node(tmp_path, on_invalid="last-good", state_folder=str(tmp_path / "state"))
+
+    def test_is_served_when_the_file_is_invalid(self, node: Node) -> None:
+        node.serve(hash="h1", answer="one")
+        with node:
+            node.serve(hash="h2", answer="two")
+            node.log.wait_for(": reloaded ")
+        node.serve(problem="bad thing")
+        with node:
+            assert node.ask()[0] == "two"
+            assert "conf.json:3:5: error[test/problem] services[0]: bad thing" in node.log.lines
+            assert json.loads(fetch(node.status_port, "/status/ready").body)["configuration"] == "last-good"
+            node.serve(hash="h3", answer="three")
+            node.log.wait_for(": reloaded ")
+            assert node.ask()[0] == "three"
+            assert node.ready() == (200, "ready")
+
+    def test_without_one_the_start_fails(self, node: Node) -> None:
+        node.serve(problem="bad thing")
+        node.wait = False
+        with node:
+            assert node.end() == 78
+
+    def test_is_not_kept_unless_asked_for(self, tmp_path: Path) -> None:
+        node = Node(tmp_path, state_folder=str(tmp_path / "state"))
+        node.serve(hash="h1", answer="one")
+        with node:
+            assert not (tmp_path / "state").exists()
+
+    def test_a_folder_that_cannot_be_written_costs_a_warning(self, tmp_path: Path) -> None:
+        (tmp_path / "state").write_text("in the way")
+        node = Node(tmp_path, on_invalid="last-good", state_folder=str(tmp_path / "state"))
+        node.serve(hash="h1", answer="one")
+        with node:
+            node.log.wait_for(r"\[warn\].*could not be kept")
+
+
 class TestReload:
     def test_a_change_of_the_file_is_served_by_all(self, node: Node) -> None:
         with node:
