@@ -161,15 +161,13 @@ class Index(Generic[T]):
 
     def dispose_steps(self) -> Generator[None, None, None]:
         """Let go of the rules in slices; whoever still holds one keeps it."""
-        for levels in (self.suffixes.values, self.prefixes.values):
-            while levels:
-                yield from levels.pop().dispose_steps()
         yield from self.any.dispose_steps()
         freed = 0
-        while self.exact:
-            level = self.exact.popitem()[1]
-            freed += len(level.leaves)
-            if freed >= SLICE:
-                yield from level.dispose_steps()
-                yield
-                freed = 0
+        for levels in (self.suffixes.values, self.prefixes.values, self.exact):
+            while levels:
+                level = levels.popitem()[1] if isinstance(levels, dict) else levels.pop()
+                freed += len(level.leaves)
+                if freed >= SLICE:
+                    yield from level.dispose_steps()
+                    yield
+                    freed = 0
