@@ -5,9 +5,13 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from types import ModuleType
 
+from dbless_gateway import plugins as bundled
 from dbless_gateway.admin.api import ADMIN_API, STATUS_API, Endpoint
 from dbless_gateway.cli.main import COMMANDS
 from dbless_gateway.server.settings import SETTINGS
@@ -47,11 +51,39 @@ def endpoints() -> str:
     )
 
 
+def plugins() -> str:
+    """Return the page of plugins: what each does, when, and what is different from Kong's."""
+    found = sorted(map(_plugin, _plugin_modules()), key=lambda module: (-module.PRIORITY, module.NAME))
+    rows = [(f"`{module.NAME}`", str(module.PRIORITY), *_said(module)) for module in found]
+    return _page(
+        "Plugins",
+        "In the order in which they run. A plugin that is not in this list is an error in the configuration.",
+        _table(("name", "priority", "does", "differs from Kong"), rows),
+    )
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "settings.md": settings,
     "commands.md": commands,
     "endpoints.md": endpoints,
+    "plugins.md": plugins,
 }
+
+
+def _plugin_modules() -> list[str]:
+    return [module.name for module in pkgutil.iter_modules(bundled.__path__)]
+
+
+def _plugin(name: str) -> ModuleType:
+    return importlib.import_module(f"{bundled.__name__}.{name}")
+
+
+def _said(module: ModuleType) -> tuple[str, str]:
+    """Return what the docstring says that it does, and what after ``Differences:``."""
+    text = " ".join((module.__doc__ or "").replace("``", "`").split())
+    title, _, rest = text.partition(". ")
+    differences = rest.partition("Differences: ")[2].rstrip(".")
+    return title.partition(": ")[2], "" if differences in ("none", "none known") else differences
 
 
 def _endpoint_table(endpoints: Iterable[Endpoint]) -> str:

@@ -83,6 +83,14 @@ def test_plugin_has_its_four_names(stem: str) -> None:
 
 
 @pytest.mark.parametrize("stem", PLUGINS)
+def test_plugin_says_what_is_different_from_kong(stem: str) -> None:
+    """The reference page of plugins is made from these docstrings."""
+    said = load(stem).__doc__ or ""
+    assert said.startswith(f"{stem.replace('_', '-')}: ")
+    assert "\nDifferences: " in said
+
+
+@pytest.mark.parametrize("stem", PLUGINS)
 def test_plugin_has_a_schema(stem: str) -> None:
     schema = REPOSITORY / "schemas" / "plugins" / f"{stem.replace('_', '-')}.json"
     assert json.loads(schema.read_text())["type"] == "object"
