@@ -200,7 +200,14 @@ class TestChunked:
             for _ in range(2):
                 assert client.request(target="/o").body == b"first,second"
 
-    def test_trailers_of_the_target_do_no_harm(self, gateway: Gateway, origin: Origin) -> None:
+    @pytest.mark.parametrize(
+        ("headers", "arrive"),
+        [([], False), ([("TE", "trailers"), ("Connection", "TE")], True)],
+        ids=["not asked for", "asked for"],
+    )
+    def test_trailers_of_the_target(
+        self, gateway: Gateway, origin: Origin, headers: list[tuple[str, str]], arrive: bool
+    ) -> None:
         def script(connection: OriginConnection) -> None:
             connection.receive()
             connection.send(
@@ -211,8 +218,10 @@ class TestChunked:
         origin.script = script
         with gateway.connect() as client:
             for _ in range(2):
-                response = client.request(target="/o", headers=[("TE", "trailers"), ("Connection", "TE")])
+                response = client.request(target="/o", headers=headers)
                 assert response.body == b"body"
+                assert response.trailers == ([("X-Sum", "42")] if arrive else [])
+                assert response.get("Trailer") == ("X-Sum" if arrive else None)
 
     def test_trailers_of_the_client_do_no_harm(self, gateway: Gateway, origin: Origin) -> None:
         origin.script = echo

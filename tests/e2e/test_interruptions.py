@@ -20,7 +20,14 @@ def close_unanswered(connection: OriginConnection) -> None:
 
 
 class TestRetries:
-    """What is tried again, and how often (Kong: connect errors always; after sending, idempotent methods)."""
+    """What is tried again, and how often (Kong: connect errors always; after sending, idempotent methods).
+
+    A try that is lost on an idle connection does not count, so each test begins without any.
+    """
+
+    @pytest.fixture(autouse=True)
+    def without_idle_connections(self, origin: Origin) -> None:
+        origin.retire_connections()
 
     def test_get_is_tried_again_until_the_count_is_used_up(self, gateway: Gateway, origin: Origin) -> None:
         origin.script = close_unanswered
@@ -87,7 +94,6 @@ class TestRetries:
             connection.wait_for_bytes()
             connection.reset()
 
-        origin.drop_connections()
         origin.script = answer_and_hang_up_on_the_next
         with gateway.connect() as client:
             assert client.request(target="/impatient").body == b"first"

@@ -30,6 +30,7 @@ class OriginConnection(Wire):
         self.origin = origin
         self.number = number
         self.closed = False
+        self.finished = threading.Event()
 
     def receive(self) -> Request:
         """Read a whole request and note it."""
@@ -106,6 +107,15 @@ class Origin:
         self.requests.clear()
         self._arrivals = queue.Queue()
 
+    def retire_connections(self) -> None:
+        """End all idle connections, and wait until the gateway has closed its side of them, too."""
+        for connection in self._connections:
+            with suppress(OSError):
+                connection.socket.shutdown(socket.SHUT_WR)
+        for connection in self._connections:
+            assert connection.finished.wait(TIMEOUT_S), "the gateway keeps a connection that has ended"
+        self._connections.clear()
+
     def drop_connections(self) -> None:
         """Close every connection, as a restarting target would."""
         for connection in self._connections:
@@ -157,6 +167,7 @@ class Origin:
         finally:
             if not connection.closed:
                 connection.close()
+            connection.finished.set()
 
 
 def answer_with_name(connection: OriginConnection) -> None:
