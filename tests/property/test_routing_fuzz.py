@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from dbless_gateway.config.entities import Route
 from dbless_gateway.routing.paths import normalize
-from dbless_gateway.routing.router import Connection, Router
+from dbless_gateway.routing.router import Connection, Router, RouterEntry, build
 from tests.compat.routing.tables import address, make_route, make_router
 
 FLAVORS = ("traditional_compatible", "traditional", "expressions")
@@ -131,3 +131,58 @@ def test_nasty_targets_and_hosts(router: Router[str], target: bytes, host: bytes
     conn = Connection(b"https", 443, b"S.test", "10.0.0.1", 1, "10.0.0.2", 443)
 
     check(router, target, host, conn, [b"v" * 10_000])
+
+
+WORDS = [
+    *(
+        "http.path",
+        "http.headers.x",
+        "http.path.segments.0_1",
+        "net.src.ip",
+        "net.dst.port",
+        "tls.sni",
+        "nope",
+    ),
+    *(
+        "==",
+        "!=",
+        "~",
+        "^=",
+        "=^",
+        "in",
+        "not in",
+        "contains",
+        ">",
+        "&&",
+        "||",
+        "!",
+        "(",
+        ")",
+        "lower(",
+        "any(",
+    ),
+    *('"/a"', 'r#"("#', '"^/(a|b)"', "10.0.0.0/8", "::1", "-0x1", "80", '"', "\\", "\n", "\ud800"),
+]
+
+
+@given(st.lists(st.sampled_from(WORDS), max_size=14).map(" ".join))
+def test_any_expression_is_a_route_or_a_problem(text: str) -> None:
+    router = build([RouterEntry(make_route(1, expression=text, priority=1), None, "R1")], "expressions")
+
+    for problem in router.problems:
+        assert problem.field == "expression"
+        assert problem.offset is not None
+        assert 0 <= problem.offset <= len(text)
+    if not router.problems:
+        check(router, b"/a/b?x", b"a.test", Connection(b"http", 80, None, "::1", 1, "::1", 80), [b"v"])
+
+
+@given(st.text(max_size=20), st.text(max_size=20))
+def test_any_pattern_is_a_route_or_a_problem(path: str, value: str) -> None:
+    route = make_route(1, paths=("~/" + path,), headers={"x": ("~*" + value,)})
+    for flavor in FLAVORS:
+        router = build([RouterEntry(route, None, "R1")], flavor)
+
+        assert {problem.field for problem in router.problems} <= {"paths", "headers.x"}
+        if not router.problems:
+            check(router, b"/a/b", b"a.test", Connection(b"http", 80, None, "::1", 1, "::1", 80), [b"v"])

@@ -103,7 +103,8 @@ def query_of(name: str) -> bytes | None:
 def string_reader(name: str) -> StringReader:
     """Return how to read a string field."""
     if (header := header_of(name)) is not None:
-        return lambda request: request.headers.get_all(header)
+        # Kong keeps Host out of the headers; http.host is the field for it.
+        return lambda request: [] if header == b"host" else request.headers.get_all(header)
     if (query := query_of(name)) is not None:
         return lambda request: query_values(request.query, query)
     if (segments := segment_range(name)) is not None:

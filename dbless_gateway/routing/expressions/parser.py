@@ -118,7 +118,15 @@ class _Parser:
             raise ExpressionError("expected an operator", self.position)
         self.skip()
         value_offset = self.position
-        return Predicate(field, " ".join(operator[0].split()), self.value(), offset, value_offset)
+        text_offset = value_offset + (len('r#"') if self.text.startswith("r", value_offset) else len('"'))
+        return Predicate(
+            field=field,
+            operator=" ".join(operator[0].split()),
+            value=self.value(),
+            offset=offset,
+            value_offset=value_offset,
+            text_offset=text_offset,
+        )
 
     def left_side(self, functions: list[str]) -> Field:
         self.skip()

@@ -36,13 +36,16 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Predicate:
-    """One comparison; ``value_offset`` is where the right side begins."""
+    """One comparison; ``value_offset`` is where the right side begins, ``text_offset`` where a string's text
+    does.
+    """
 
     field: Field
     operator: str
     value: Value
     offset: int
     value_offset: int
+    text_offset: int
 
 
 @dataclass(frozen=True, slots=True)

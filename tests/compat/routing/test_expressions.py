@@ -49,6 +49,7 @@ MATCHING: list[tuple[str, str, dict[str, Any], bool]] = [
     ('any(lower(http.headers.x_a)) == "v"', "/", {"headers": [("X-A", "w"), ("X-A", "V")]}, True),
     ('lower(any(http.headers.x_a)) ^= "v"', "/", {"headers": [("X-A", "w"), ("X-A", "Vx")]}, True),
     ('http.headers.x_a != "v"', "/", {}, False),
+    ('http.headers.host == "a"', "/", {"host": "a", "headers": [("Host", "a")]}, False),
     ('!(http.headers.x_a == "v")', "/", {}, True),
     ("net.src.ip in 10.0.0.0/8", "/", {"connection": TLS}, True),
     ("net.src.ip in fe80::/10", "/", {"connection": TLS}, False),
