@@ -166,9 +166,8 @@ def _comparison(
 def _regex(predicate: Predicate, pattern: str) -> Regex:
     regex = compile_regex(pattern, anchored=False, text=True)
     if isinstance(regex, RegexError):
-        # The pattern begins behind its quote; escapes before the place shift it a little, which a person can
-        # bear.
-        offset = predicate.value_offset + 1 + (regex.offset or 0)
+        # Escapes before the place shift it a little, which a person can bear.
+        offset = predicate.text_offset + (regex.offset or 0)
         raise ExpressionError(f"invalid regex: {regex.message}", offset)
     return regex
 

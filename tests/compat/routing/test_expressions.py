@@ -155,6 +155,7 @@ def test_captures() -> None:
         ("http.path == ", "expected a value", 13),
         ("http.path == 1", "Type mismatch", 13),
         ('http.path ~ "^/(?=a)"', "look-around", 15),
+        ('http.path ~ r#"^/(?=a)"#', "look-around", 17),
     ],
 )
 def test_a_bad_expression_is_a_problem(expression: str, message: str, offset: int) -> None:
