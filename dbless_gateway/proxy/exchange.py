@@ -579,7 +579,7 @@ class Exchange(ExchangeContext):
             body = b"".join(self._filter_body([body] if body else [], True))
         client = self.client
         client.keep_alive = self.head.keep_alive and client.may_persist() and self._can_follow()
-        has_length = reply.status >= 200 and reply.status not in (204, 304)
+        has_length = self.status >= 200 and self.status not in NO_BODY
         framing = b"\r\nContent-Length: %d" % len(body) if has_length else b""
         if not any(name.lower() == "connection" for name, _ in reply.headers):
             framing += b"\r\nConnection: keep-alive" if client.keep_alive else b"\r\nConnection: close"

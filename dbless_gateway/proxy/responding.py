@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from dbless_gateway.http1.headers import Headers
-from dbless_gateway.http1.response_head import ResponseHead
+from dbless_gateway.http1.response_head import NO_BODY, ResponseHead
 from dbless_gateway.http1.writing import STATUS_LINES
 from dbless_gateway.pdk.reply import Reply
 from dbless_gateway.proxy.context import ResponseView
@@ -58,9 +58,22 @@ def proxied_head(exchange: Exchange, response: ResponseHead, framing: bytes) -> 
         block += with_charset(content_type, exchange.gateway.charset)
     if exchange.chain.header_filter or exchange.pending_headers is not None:
         line, block = filtered(exchange, response.status, block, line)
+        if exchange.status != response.status:
+            framing = _reframed(exchange, response, framing)
     parts = [line, block, framing]
     _add_proxied_tokens(exchange, special, block, parts)
     return b"".join(parts)
+
+
+def _reframed(exchange: Exchange, response: ResponseHead, framing: bytes) -> bytes:
+    """Return the framing for a status that a plugin has set: with another status the body may come or go."""
+    persistence = b"\r\nConnection: keep-alive" if exchange.client.keep_alive else b"\r\nConnection: close"
+    if exchange.status in NO_BODY:
+        exchange.head.is_head = True  # As of HEAD: what the target sends of a body goes nowhere.
+        return persistence
+    if response.status in NO_BODY and not exchange.head.is_head:
+        return b"\r\nContent-Length: 0" + persistence
+    return framing
 
 
 def reply_lines(exchange: Exchange, reply: Reply) -> tuple[bytes, bytes]:
@@ -68,7 +81,10 @@ def reply_lines(exchange: Exchange, reply: Reply) -> tuple[bytes, bytes]:
     line = STATUS_LINES.get(reply.status) or b"HTTP/1.1 %d" % reply.status
     block = Headers(b"")
     for name, value in reply.headers:
-        block.add(name.encode("latin-1"), value.encode("latin-1", "replace") or b" ")
+        raw_value = value.encode("latin-1", "replace") or b" "
+        if name.lower() == "content-type":
+            raw_value = with_charset(raw_value, exchange.gateway.charset).partition(b": ")[2]
+        block.add(name.encode("latin-1"), raw_value)
     return filtered(exchange, reply.status, block.block, line)
 
 
