@@ -132,9 +132,11 @@ class GatewayEngine:
 
 def _runtime(boot: Boot, bus: ChannelBus, queues: Queues) -> RuntimeState:
     options = boot.options
+    counters = SharedCounters.attach(boot.counters_fd, workers=boot.workers)
     host = PluginHost(
         node_id=boot.node_id,
-        counters=SharedCounters.attach(boot.counters_fd, workers=boot.workers),
+        counters=counters,
+        secret=counters.secret,
         cache=RingCache.attach(boot.cache_fd, workers=boot.workers),
         metrics=SharedMetrics.attach(boot.metrics_fd, worker=boot.index, workers=boot.workers),
         queues=queues,

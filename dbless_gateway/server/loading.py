@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from dbless_gateway.config.problems import Problem
 from dbless_gateway.server.frames import FrameReader
 from dbless_gateway.server.load_messages import SLICE, Loaded, LoadRequest
-from dbless_gateway.server.spawning import child_command, child_environment
+from dbless_gateway.server.spawning import child_environment
 
 LOADER_MODULE = "dbless_gateway.server.loader"
 
@@ -42,12 +42,10 @@ class LoaderFailed(Exception):
     """The loader itself failed, which says nothing about the configuration."""
 
 
-async def load(
-    request: LoadRequest, command: Sequence[str] | None = None
-) -> Configuration | tuple[Problem, ...]:
+async def load(request: LoadRequest, command: Sequence[str]) -> Configuration | tuple[Problem, ...]:
     """Load in a new process; return the configuration, or the problems because of which there is none."""
     process = await asyncio.create_subprocess_exec(
-        *(command or child_command(LOADER_MODULE)),
+        *command,
         env=child_environment(),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,

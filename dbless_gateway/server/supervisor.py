@@ -25,11 +25,10 @@ from dbless_gateway.admin.server import AdminServer
 from dbless_gateway.config.problems import Problem
 from dbless_gateway.runtime.report import NO_HASH, NodeReport, ReloadReport, merge_counts
 from dbless_gateway.server import logs
+from dbless_gateway.server.configurations import Configurations
 from dbless_gateway.server.control import LogLevel, ReopenLogs
-from dbless_gateway.server.last_good import keep, recall
 from dbless_gateway.server.listeners import Listener, ListenError, bind_all
-from dbless_gateway.server.load_messages import LoadRequest
-from dbless_gateway.server.loading import Configuration, LoaderFailed, load
+from dbless_gateway.server.loading import LOADER_MODULE, Configuration, LoaderFailed
 from dbless_gateway.server.node_health import NodeHealth
 from dbless_gateway.server.options import ServerSettings
 from dbless_gateway.server.service_manager import ServiceManager
@@ -44,9 +43,6 @@ _Result = TypeVar("_Result")
 _log = logging.getLogger(__name__)
 
 WORKER_MODULE = "dbless_gateway.server.worker"
-
-# What a configuration that comes from a variable is called in its problems.
-INLINE_NAME = "<declarative_config_string>"
 
 EXIT_OK = 0
 EXIT_FAILED = 1
@@ -65,9 +61,7 @@ class Supervisor:
     ) -> None:
         self._settings = settings
         self._worker_command = worker_command or child_command(WORKER_MODULE)
-        self._loader_command = loader_command or child_command("dbless_gateway.server.loader")
-        self._request = _request_of(settings)
-        self._serves_last_good = False
+        self._configurations = Configurations(settings, loader_command or child_command(LOADER_MODULE))
         self._started_at = time.time()
         self._configuration_since: float | None = None
         self._last_load: ReloadReport | None = None
@@ -123,11 +117,13 @@ class Supervisor:
         began = time.monotonic()
         logs.event(_log, "info", "loading", files=",".join(self._settings.files))
         known = fingerprint(self._settings.files) if self._settings.watch else ()
-        loaded = await load(self._request, self._loader_command)
+        loaded = await self._configurations.load()
         if not isinstance(loaded, Configuration):
-            recalled = await self._load_last_good(loaded)
+            problems, recalled = loaded, await self._configurations.recall()
             if recalled is None:
-                return self._refuse_to_start(loaded)
+                return self._refuse_to_start(problems)
+            _print(problems)
+            logs.event(_log, "error", "the configuration is invalid: serving what was served last")
             loaded = recalled
         self._shared = SharedState.create(self._settings)
         plans = plan_slots(self._settings, self._listeners, self._shared)
@@ -139,7 +135,7 @@ class Supervisor:
         if problems:
             return self._refuse_to_start(problems)
         self._note_load("started", NO_HASH, loaded, began)
-        await self._keep_last_good(loaded)
+        await self._configurations.note_served(loaded)
         await self._health.adopt(loaded.slices)
         self._spawn(self._pool.watch_over())
         self._spawn(self._health.sweep_regularly())
@@ -148,29 +144,6 @@ class Supervisor:
         if self._settings.watch:
             self._spawn(self._watch(known))
         return EXIT_OK
-
-    async def _load_last_good(self, problems: Sequence[Problem]) -> Configuration | None:
-        """Return what was served last, if the settings ask for that and it is there."""
-        folder = self._settings.last_good_folder
-        texts = await asyncio.to_thread(recall, folder) if folder is not None else None
-        if texts is None:
-            return None
-        loaded = await load(LoadRequest((), texts, self._settings.proxy), self._loader_command)
-        if not isinstance(loaded, Configuration):
-            return None
-        _print(problems)
-        logs.event(_log, "error", "the configuration is invalid: serving what was served last")
-        self._serves_last_good = True
-        return loaded
-
-    async def _keep_last_good(self, configuration: Configuration) -> None:
-        folder = self._settings.last_good_folder
-        if folder is None or self._serves_last_good:
-            return
-        try:
-            await asyncio.to_thread(keep, folder, configuration.texts)
-        except OSError as error:
-            logs.event(_log, "warn", "what is served could not be kept", folder=folder, reason=error.strerror)
 
     def _refuse_to_start(self, problems: Sequence[Problem]) -> int:
         _print(problems)
@@ -191,7 +164,7 @@ class Supervisor:
     async def _load_and_move(self) -> ReloadReport:
         began = time.monotonic()
         try:
-            loaded = await load(self._request, self._loader_command)
+            loaded = await self._configurations.load()
         except LoaderFailed as error:
             return self._note_rejected(None, (str(error),), began)
         if not isinstance(loaded, Configuration):
@@ -209,8 +182,7 @@ class Supervisor:
             return self._note_rejected(loaded.hash, _headlines(problems), began)
         assert self._health is not None
         await self._health.adopt(loaded.slices)
-        self._serves_last_good = False
-        await self._keep_last_good(loaded)
+        await self._configurations.note_served(loaded)
         return self._note_load("reloaded", served.hash, loaded, began)
 
     async def _watch(self, known: Fingerprint) -> None:
@@ -323,7 +295,7 @@ class Supervisor:
             started_at=self._started_at,
             configuration_hash=configuration.hash if configuration else NO_HASH,
             configuration_since=self._configuration_since,
-            serves_last_good=self._serves_last_good,
+            serves_last_good=self._configurations.serves_last_good,
             draining=self._draining or self._ending.is_set(),
             workers_wanted=self._settings.workers,
             workers=pool.reports() if pool is not None else (),
@@ -371,12 +343,6 @@ async def _unless(event: asyncio.Event, work: Coroutine[Any, Any, _Result]) -> _
     working.cancel()
     await asyncio.gather(working, return_exceptions=True)
     return None
-
-
-def _request_of(settings: ServerSettings) -> LoadRequest:
-    texts = ((INLINE_NAME, settings.inline),) if settings.inline is not None else ()
-    wants_texts = settings.last_good_folder is not None
-    return LoadRequest(settings.files, texts, settings.proxy, wants_texts)
 
 
 def _print(problems: Sequence[Problem]) -> None:

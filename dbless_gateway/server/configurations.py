@@ -1,0 +1,61 @@
+"""Where the node's configurations come from: the files or the text of the settings, or what was served last.
+
+Knows how to load and what to keep; moving workers to a configuration is ``worker_pool.py``'s, and telling
+about it the supervisor's business.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from dbless_gateway.config.problems import Problem
+from dbless_gateway.server import logs
+from dbless_gateway.server.last_good import keep, recall
+from dbless_gateway.server.load_messages import LoadRequest
+from dbless_gateway.server.loading import Configuration, load
+from dbless_gateway.server.options import ServerSettings
+
+_log = logging.getLogger(__name__)
+
+# What a configuration that comes from a variable is called in its problems.
+INLINE_NAME = "<declarative_config_string>"
+
+
+class Configurations:
+    """The source of a node's configurations."""
+
+    def __init__(self, settings: ServerSettings, loader_command: Sequence[str]) -> None:
+        self.serves_last_good = False
+        self._options = settings.proxy
+        self._folder = settings.last_good_folder
+        self._command = loader_command
+        texts = ((INLINE_NAME, settings.inline),) if settings.inline is not None else ()
+        self._request = LoadRequest(settings.files, texts, settings.proxy, self._folder is not None)
+
+    async def load(self) -> Configuration | tuple[Problem, ...]:
+        """Load what the files say now."""
+        return await load(self._request, self._command)
+
+    async def recall(self) -> Configuration | None:
+        """Load what was served last, if the settings ask for that and it is there."""
+        texts = await asyncio.to_thread(recall, self._folder) if self._folder is not None else None
+        if texts is None:
+            return None
+        loaded = await load(LoadRequest((), texts, self._options), self._command)
+        if not isinstance(loaded, Configuration):
+            return None
+        self.serves_last_good = True
+        return loaded
+
+    async def note_served(self, configuration: Configuration) -> None:
+        """Keep what all workers serve from now on."""
+        if self._folder is None or not configuration.texts:
+            return
+        self.serves_last_good = False
+        try:
+            await asyncio.to_thread(keep, self._folder, configuration.texts)
+        except OSError as error:
+            told = {"folder": self._folder, "reason": error.strerror}
+            logs.event(_log, "warn", "what is served could not be kept", **told)
