@@ -298,7 +298,9 @@ class ClientConnection:
         """Refuse a head that is too large already, and what cannot become one; ``end`` < 4: not complete."""
         options = self._gateway.options
         line_end = data.find(b"\r\n")
-        if (line_end if line_end >= 0 else len(data)) > options.max_request_line_bytes:
+        if line_end < 0:
+            line_end = len(data) - data.endswith(b"\r")
+        if line_end > options.max_request_line_bytes:
             raise Refusal(414, "the request line is too long")
         size = end if end >= 4 else len(data)
         if size > options.max_header_bytes:

@@ -161,10 +161,12 @@ class Stage:
             pass
         self.runtime.activate()
 
-    def connect(self, ip: str = CLIENT_IP, scheme: str = "http") -> FarEnd:
+    def connect(self, ip: str = CLIENT_IP, scheme: str = "http", is_unix: bool = False) -> FarEnd:
         """Return a new client."""
         connection = self.gateway.protocol_factory(scheme, LISTENER[1])()
-        transport = FakeTransport(self.loop, connection, {"peername": (ip, 50000), "sockname": LISTENER})
+        names = {"peername": "", "sockname": "/run/gateway.sock"} if is_unix else {}
+        extra = {"peername": (ip, 50000), "sockname": LISTENER, **names}
+        transport = FakeTransport(self.loop, connection, extra)
         self.loop.run(connection.connection_made, transport)
         return FarEnd(transport)
 
