@@ -88,7 +88,10 @@ class _Conversion:
             elif draft.collection == "plugins" and isinstance(old.get("config"), dict):
                 self._config(draft, old["config"])
         if self.version in OLD_VERSIONS and self.document.data.get("_plugin_configs"):
-            self._note((), "entries of `_plugin_configs` may have fields of 2.x; they are left as they are")
+            self._note(
+                ("_plugin_configs",),
+                "entries of `_plugin_configs` may have fields of 2.x; they are left as they are",
+            )
         if self.version != CURRENT:
             self.tree["_format_version"] = CURRENT
             self._note(("_format_version",), f"format {self.version} is now {CURRENT}", is_open=False)

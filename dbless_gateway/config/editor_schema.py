@@ -138,6 +138,14 @@ def _items(value: Any) -> Schema:
     return {"items": _plain(value, is_config=False) if isinstance(value, dict) else value}
 
 
+def _property_names(value: Mapping[str, Any]) -> Schema:
+    return {"propertyNames": _plain(value, is_config=False)}
+
+
+def _all_of(value: list[Mapping[str, Any]]) -> Schema:
+    return {"allOf": [_plain(item, is_config=False) for item in value]}
+
+
 def _additional(value: Any) -> Schema:
     plain = _plain(value, is_config=False) if isinstance(value, dict) else value
     return {"additionalProperties": plain}
@@ -148,5 +156,7 @@ _KEYWORDS: Mapping[str, Callable[[Any], Schema]] = {
     "$ref": _reference,
     "properties": _properties,
     "items": _items,
+    "allOf": _all_of,
+    "propertyNames": _property_names,
     "additionalProperties": _additional,
 }

@@ -10,7 +10,7 @@ from dbless_gateway.cli.findings.judged import Judged
 
 __all__ = ["FORMATS", "Judged", "render"]
 
-# form -> (module, function). Imported when wanted: a save hook should not wait for the writer of JUnit reports.
+# form -> (module, function), imported when wanted: a save hook need not wait for the writer of JUnit reports.
 FORMATS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "human": ("for_people", "human"),

@@ -12,7 +12,7 @@ UNREACHABLE_ROUTES = [
     (
         "a regex for everything ranks above every prefix",
         "[{name: all, paths: ['~/.*']}, {name: users, paths: [/users/]}]",
-        ("routes[1]", 'GET http://witness.test/users/` goes to route "all"'),
+        ("routes[1]", '`GET http://witness.test/users/`, for one, goes to route "all"'),
     ),
     (
         "a literal regex",
