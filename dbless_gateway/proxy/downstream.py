@@ -197,7 +197,7 @@ class ClientConnection:
         gateway = self._gateway
         peer = transport.get_extra_info("peername") or ("127.0.0.1", 0)
         here = transport.get_extra_info("sockname") or ("127.0.0.1", 0)
-        if isinstance(peer, (str, bytes)):  # a unix socket
+        if isinstance(here, (str, bytes)):  # A unix socket; its peer has no name at all.
             peer, here = ("127.0.0.1", 0), ("127.0.0.1", 0)
             self.trusted = gateway.options.trust_unix
         else:
