@@ -53,9 +53,7 @@ class Hits(NamedTuple):
 
 
 class TraditionalTable(Generic[T]):
-    """The rules of a router, the index over them, and what the walk needs to know about the table as a
-    whole.
-    """
+    """The rules of a router, the index over them, and what the walk needs to know of the whole table."""
 
     __slots__ = ("_categories", "_headers", "_hosts", "_index", "_methods", "_paths", "_sizes", "_snis")
 
@@ -230,9 +228,7 @@ class KnownHosts:
         yield from self._prefixes.freeze_steps()
 
     def find(self, request: Request) -> bytes | None:
-        """Return the plain host with its port, else without, else the wildcard that stands first in the
-        file.
-        """
+        """Return the plain host with its port, else without, else the wildcard whose route ranks first."""
         port = port_of(request)
         if (ported := b"%b:%d" % (request.host_name, port or 0)) in self._plain:
             return ported

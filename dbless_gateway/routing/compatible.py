@@ -41,9 +41,7 @@ _REGEX_PRIORITY_HALF = 1 << 31
 def rules_of(
     entry: RouterEntry[T], problems: list[RouteProblem], more: tuple[Condition, ...] = ()
 ) -> Iterator[tuple[Rule[T], Placement]]:
-    """Yield the rules of a route: one for each path, or one; ``more`` are conditions that its fields do not
-    say.
-    """
+    """Yield the rules of a route: one for each path, or one; ``more`` are conditions besides its fields."""
     route = entry.route
     if not has_attributes(route):
         problems.append(unmatchable(route))
@@ -102,9 +100,7 @@ def _rule(
 
 
 def key_of(rank: int, group_id: int, place: int) -> int:
-    """Return the key of a rule: its priority, the id behind it, and its place among the paths of its
-    group.
-    """
+    """Return the key of a rule: its priority, its id, and its place among the paths of its group."""
     return (rank << _ID_BITS | group_id) << _PLACE_BITS | (_MAX_PLACE - min(place, _MAX_PLACE))
 
 

@@ -53,9 +53,7 @@ class Candidate(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class RunnerUp(Generic[T]):
-    """A route that matches and lost: ``rule`` is the first rule that decided, ``reason`` says it for
-    people.
-    """
+    """A route that matches and lost: ``rule`` names the first rule that decided, ``reason`` words it."""
 
     entry: RouterEntry[T]
     path: str | None
@@ -178,9 +176,7 @@ def path_of(rule: Rule[T]) -> str | None:
 
 
 def _miss(rules: list[Rule[T]], request: Request, *, routable: bool) -> Miss[T]:
-    """Report the rule that came furthest: of a route with several paths, one may fail later than the
-    others.
-    """
+    """Report the rule that came furthest: a route's paths may fail earlier and later."""
     entry = rules[0].entry
     if not routable:
         return Miss(entry, "paths", "the path is not valid UTF-8, and then no route matches")

@@ -65,9 +65,7 @@ def pattern_of(name: bytes, port: int | None) -> HostPattern:
 
 
 def split_port(host: bytes) -> tuple[bytes, int | None]:
-    """Cut at the first colon when only digits follow; so an IPv6 address is never cut
-    (traditional_compatible).
-    """
+    """Cut at the first colon when only digits follow, as traditional_compatible does; IPv6 stays whole."""
     colon = host.find(b":")
     if colon < 0:
         return host, None

@@ -18,8 +18,9 @@ _CONTROLS = re.compile(rb"[\x00-\x1f\x7f]")
 
 
 class Captures:
-    """``unnamed[0]`` is the whole match; a group that took no part is None. Text is UTF-8, bad bytes
-    replaced.
+    """The groups of a match; bytes that are not UTF-8 are replaced.
+
+    ``unnamed[0]`` is the whole match, and a group that took no part is None.
     """
 
     __slots__ = ("named", "unnamed")

@@ -123,9 +123,7 @@ def _join_stripped_v1(service_path: bytes, rest: bytes) -> bytes:
 
 
 def _without_leading_dots(rest: bytes) -> bytes:
-    """Drop a dot segment that stripping a prefix has laid bare (``/route../x`` on ``/route`` leaves
-    ``../x``).
-    """
+    """Drop a dot segment that stripping has laid bare: ``/route../x`` on ``/route`` leaves ``../x``."""
     if rest in (b".", b".."):
         return b""
     if rest.startswith(b"./"):

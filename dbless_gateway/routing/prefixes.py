@@ -22,7 +22,7 @@ _LINK_SLICE = 1024
 
 
 class PrefixMap(Generic[V]):
-    """Filled by ``at``; after ``freeze_steps`` it only answers."""
+    """Filled through ``building``; after ``freeze_steps`` it only answers."""
 
     __slots__ = ("building", "keys", "parents", "values")
 
@@ -31,9 +31,6 @@ class PrefixMap(Generic[V]):
         self.keys: list[bytes] = []
         self.values: list[V] = []
         self.parents: list[int] = []
-
-    def __bool__(self) -> bool:
-        return bool(self.keys or self.building)
 
     def freeze_steps(self) -> Generator[None, None, None]:
         """Sort and link; yields every few hundred microseconds."""
@@ -66,10 +63,7 @@ class PrefixMap(Generic[V]):
 
 def _sorted_steps(items: list[bytes]) -> Generator[None, None, list[bytes]]:
     """Sort in slices, then merge pairs of sorted lists; ``list.sort`` merges two runs in linear time."""
-    runs = [
-        sorted(items[start : start + _SORT_SLICE])
-        for start in range(0, min(len(items), _SORT_SLICE), _SORT_SLICE)
-    ]
+    runs = [sorted(items[:_SORT_SLICE])]
     for start in range(_SORT_SLICE, len(items), _SORT_SLICE):
         yield
         runs.append(sorted(items[start : start + _SORT_SLICE]))
@@ -81,4 +75,4 @@ def _sorted_steps(items: list[bytes]) -> Generator[None, None, list[bytes]]:
             both.sort()
             merged.append(both)
         runs = merged
-    return runs[0] if runs else []
+    return runs[0]

@@ -39,8 +39,9 @@ class RegexError:
 
 
 class Regex:
-    """A compiled pattern. ``search`` looks anywhere; anchors are the pattern's own. ``text``: for UTF-8
-    only.
+    """A compiled pattern for UTF-8 (``text``) or for any bytes.
+
+    ``search`` looks anywhere; anchors are the pattern's own.
     """
 
     __slots__ = ("group_count", "group_names", "pattern", "program_size", "search", "text")

@@ -29,8 +29,9 @@ class Connection(NamedTuple):
 
 
 class HeaderLookup(Protocol):
-    """The request's headers. Names are given in lower case with ``-``; ``_`` in a sent name counts as
-    ``-``.
+    """The request's headers.
+
+    Names are given in lower case with ``-``; a ``_`` in a name as it was sent counts as ``-``.
     """
 
     def get_all(self, name: bytes) -> list[bytes]:

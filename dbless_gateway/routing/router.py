@@ -35,7 +35,7 @@ __all__ = [
     "build_steps",
 ]
 
-# Reading a route costs 10-30 us, mostly for its regex.
+# Reading a route costs 10-20 us, with a regex or an expression up to 100 us.
 _READ_SLICE = 8
 # Longer keys are not worth remembering: 4 x 4,096 of them must not fill a worker's memory.
 _MAX_CACHED_BYTES = 512
@@ -65,8 +65,9 @@ class Router(Generic[T]):
         headers: HeaderLookup,
         query: bytes | None,
     ) -> Match[T] | None:
-        """Return the route that takes the request; ``path`` is normalised, ``host`` the Host header as
-        sent.
+        """Return the route that takes the request.
+
+        ``path`` is normalised; ``host`` is the Host header as sent, ``query`` the raw query without ``?``.
         """
         key = self._key(method, host, path, conn, headers, query)
         match = self._decided.get(key)
@@ -107,8 +108,9 @@ def build(entries: Iterable[RouterEntry[T]], flavor: str) -> Router[T]:
 def build_steps(entries: Iterable[RouterEntry[T]], flavor: str) -> Generator[None, None, Router[T]]:
     """Compile in slices; what is wrong is in the router's ``problems``, and then it must not be used.
 
-    Atomic are: reading one route, sorting 512 prefixes, merging two sorted lists, compiling a set of 512
-    regexes (about 2 ms, and only where so many share a host and the beginning of their path).
+    Atomic are: reading eight routes (0.1-0.8 ms; a single huge regex may take longer), sorting 512 prefixes,
+    merging two sorted lists, ordering one leaf, and compiling a set of regexes (about 2.5 ms, and only where
+    hundreds share a host and the beginning of their path).
     """
     reading = flavor_of(flavor)
     problems: list[RouteProblem] = []

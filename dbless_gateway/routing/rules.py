@@ -76,8 +76,10 @@ class Selector(NamedTuple):
 
 
 class Placement(NamedTuple):
-    """What a request must have: one of the hosts, a path that begins with one of the prefixes and in which
-    the regex is found, and each selector.
+    """What a request must have for a rule to come into question.
+
+    That is one of the hosts, a path that begins with one of the prefixes and in which the regex is found,
+    and each of the selectors.
     """
 
     hosts: tuple[HostPattern, ...] = (ANY_HOST,)

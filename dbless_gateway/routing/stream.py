@@ -60,9 +60,7 @@ class StreamRouter(Generic[T]):
         self._categories = {rule.standing[0] for rule in rules} if by_category else frozenset[int]()
 
     def match(self, conn: Connection) -> T | None:
-        """Return the value of the route that takes the connection; its scheme is ``tcp``, ``tls`` or
-        ``udp``.
-        """
+        """Return the value of the route for a connection, whose scheme is ``tcp``, ``tls`` or ``udp``."""
         request = Request(b"", b"", b"", conn, _NO_HEADERS, None)
         start = self._start(request)
         for rule in self._rules:

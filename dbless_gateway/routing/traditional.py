@@ -61,8 +61,9 @@ _WILDCARD_WITH_PORT, _PLAIN_HOSTS, _REGEX_PATH = 4, 2, 1
 
 @dataclass(frozen=True, slots=True)
 class TraditionalHostIn:
-    """Hosts of the traditional flavour: plain ones as sent or without the port, wildcards with a default
-    port.
+    """Hosts of the traditional flavour.
+
+    Plain ones count as sent or without the port; for wildcards a port that is not given is the scheme's.
     """
 
     plain: frozenset[bytes]
@@ -148,9 +149,7 @@ def _clamp(value: int, bits: int) -> int:
 def rules_of(
     entry: RouterEntry[T], order: int, problems: list[RouteProblem]
 ) -> Iterator[tuple[Rule[T], Placement]]:
-    """Yield the rules of a route: one for each path, or one; ``order`` counts rules through the whole
-    file.
-    """
+    """Yield the rules of a route: one for each path, or one; ``order`` counts the rules before it."""
     route = entry.route
     if not has_attributes(route):
         problems.append(unmatchable(route))

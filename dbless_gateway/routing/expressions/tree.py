@@ -36,8 +36,9 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Predicate:
-    """One comparison; ``value_offset`` is where the right side begins, ``text_offset`` where a string's text
-    does.
+    """One comparison.
+
+    ``value_offset`` is where the right side begins, ``text_offset`` where the text of a string does.
     """
 
     field: Field

@@ -46,9 +46,7 @@ def test_the_best_of_a_bucket_wins(template: str, path: str, facts: dict[str, An
 
 @pytest.mark.parametrize("method", ["GET", "PUT"])
 def test_what_a_bucket_or_a_set_offers_is_still_checked(method: str) -> None:
-    """The one that fits also has another condition; a worse one, told apart in another way, must not hide
-    it.
-    """
+    """What fits by path and header alone must not hide what fits altogether."""
     routes = [
         *(make_route(n, paths=(rf"~/a/\d+-{n}$",), methods=("GET",)) for n in range(1, SIZE)),
         *(make_route(n + SIZE, paths=("/a",), headers={"x": (f"v{n}",)}) for n in range(1, SIZE)),
