@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from math import isfinite
 from typing import Any
 
 from dbless_gateway.config.faults import Fatal, Fault
@@ -113,7 +114,10 @@ def _convert(function: str, value: str) -> bool | int | float:
     if function == "toInt":
         # Longer ones fit no field, and Python refuses to convert very long ones.
         return int(value if len(value) < _MAX_DIGITS else "")
-    return float(value)
+    number = float(value)
+    if not isfinite(number):
+        raise ValueError(value)
+    return number
 
 
 def _as_text(value: object) -> str:

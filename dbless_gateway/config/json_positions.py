@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from math import isfinite
 from typing import Any, NoReturn
 
 from dbless_gateway.config.document import COLUMN_BITS, Document, Map, Seq
@@ -127,7 +128,10 @@ class _Reader:
         text = self.text[start:end]
         if end - start > _MAX_DIGITS:
             self._fail(start, "a number with too many digits")
-        return int(text) if text.lstrip("-").isdigit() else float(text)
+        value = int(text) if text.lstrip("-").isdigit() else float(text)
+        if not isfinite(value):
+            self._fail(start, "a number that is too large")
+        return value
 
     def _substituted(self, text: str, node: int) -> Any:
         assert self.substitute is not None

@@ -28,7 +28,7 @@ from yaml import (
 )
 from yaml.cyaml import CParser  # type: ignore[attr-defined]
 
-from dbless_gateway.config.document import COLUMN_BITS, Document, Map, Seq
+from dbless_gateway.config.document import COLUMN_BITS, COLUMN_MASK, Document, Map, Seq
 from dbless_gateway.config.faults import Fatal, Fault
 from dbless_gateway.config.scalars import is_surprising, resolve
 
@@ -38,6 +38,23 @@ MAX_DEPTH = 64
 # Nodes a file may have once its aliases are written out; the largest files seen in the field have about
 # 400,000.
 MAX_NODES = 5_000_000
+
+# What people usually did when libyaml says this.
+_HINTS = (
+    ("that cannot start any token", "a text that begins with this character needs quotes"),
+    (
+        "mapping values are not allowed",
+        "a text with a colon and a space in it needs quotes; or the indentation is wrong",
+    ),
+    ("could not find expected ':'", "a colon and a space must follow a key"),
+    ("did not find expected key", "check the indentation"),
+    ("did not find expected '-' indicator", "check the indentation"),
+    (
+        "did not find expected ',' or",
+        "a comma is missing, or a text with a bracket or brace in it needs quotes",
+    ),
+    ("found unexpected end of stream", "a quote, bracket or brace is not closed"),
+)
 
 _TAG = "tag:yaml.org,2002:"
 _NO_KEY: Any = object()
@@ -55,7 +72,8 @@ def read_yaml(text: str, file: str, substitute: Substitute | None = None) -> tup
         builder.read(CParser(text))
     except yaml.MarkedYAMLError as error:
         place = _place_of_error(error, text)
-        raise Fatal(Fault("yaml/syntax", place, place + 1, _wording(error))) from None
+        wording = _wording(error)
+        raise Fatal(Fault("yaml/syntax", place, place + 1, wording, _hint(wording, text, place))) from None
     except yaml.reader.ReaderError as error:
         place = _place_of_offset(text, error.position)
         message = f"a character that YAML does not allow: {error.reason}"
@@ -66,6 +84,13 @@ def read_yaml(text: str, file: str, substitute: Substitute | None = None) -> tup
 def _wording(error: yaml.MarkedYAMLError) -> str:
     parts = [part for part in (error.context, error.problem) if part]
     return ", ".join(parts) or "not valid YAML"
+
+
+def _hint(wording: str, text: str, place: int) -> str | None:
+    line = text.split("\n")[place >> COLUMN_BITS]
+    if line[place & COLUMN_MASK :].startswith("\t"):
+        return "indent with spaces, not with tabs"
+    return next((hint for sign, hint in _HINTS if sign in wording), None)
 
 
 def _place_of_error(error: yaml.MarkedYAMLError, text: str) -> int:
@@ -257,7 +282,7 @@ class _Builder:
             message = (
                 "a mapping or a list cannot be a key; a text that begins with a brace or bracket needs quotes"
             )
-            raise Fatal(Fault("yaml/complex-key", start, start + 1, message))
+            raise Fatal(Fault("yaml/complex-key", start, start + 1, message, "write the text in quotes"))
         container.at = self.document.add(start, start)
         if event.anchor is not None:
             self.open_anchors[container.at] = (event.anchor, self.expanded + container.at, self.deepest)

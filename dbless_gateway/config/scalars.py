@@ -1,13 +1,15 @@
 """What a plain (unquoted) YAML scalar means: null, boolean, number or text.
 
 These are the YAML 1.1 rules as Kong's reader applies them, and they differ from PyYAML's in two places:
-``1e3`` is a number, and a date is text. ``surprising`` names the readings that people do not expect, for
-lints.
+``1e3`` is a number, and a date is text. In one place they differ from Kong's too: a number that is not finite
+(``.inf``, ``.nan``, ``1e999``) is text, because no field has a use for it and much code would break on it.
+``surprising`` names the readings that people do not expect, for lints.
 """
 
 from __future__ import annotations
 
 import re
+from math import isfinite
 
 _WORDS: dict[str, bool | None] = {
     word: value
@@ -19,12 +21,6 @@ _WORDS: dict[str, bool | None] = {
     for stem in stems
     for word in (stem, stem.capitalize(), stem.upper())
 } | {"": None, "~": None}
-
-_SPECIAL_FLOATS = {
-    sign + word: value * (-1 if sign == "-" else 1)
-    for sign in ("", "+", "-")
-    for word, value in ((".inf", float("inf")), (".Inf", float("inf")), (".INF", float("inf")))
-} | {word: float("nan") for word in (".nan", ".NaN", ".NAN")}
 
 # The longest text that is read as a number. Python refuses to convert very long integers, and base-60
 # conversion is quadratic; no field has a use for either.
@@ -63,14 +59,15 @@ def _number(text: str) -> int | float | str:
     if _INTEGER.fullmatch(text):
         return int(bare)
     if _FLOAT.fullmatch(text):
-        return float(bare)
+        value = float(bare)
+        return value if isfinite(value) else text
     if _OCTAL.fullmatch(text):
         return int(bare, 8)
     if _PREFIXED.fullmatch(text):
         return int(bare, 0)
     if _SEXAGESIMAL.fullmatch(text):
         return _sexagesimal(bare)
-    return _SPECIAL_FLOATS.get(text, text)
+    return text
 
 
 def _sexagesimal(text: str) -> int | float:

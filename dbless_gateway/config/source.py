@@ -14,9 +14,8 @@ from pathlib import Path
 
 from dbless_gateway.config.faults import Fatal, Fault
 
-# A million routes are about 300 MB; half of that in one file is a generator's mistake, or not a
-# configuration.
-DEFAULT_MAX_BYTES = 128 * 1024 * 1024
+# About 250,000 routes; a larger file is a generator's mistake, or not a configuration.
+DEFAULT_MAX_BYTES = 64 * 1024 * 1024
 _SUFFIXES = frozenset({".yaml", ".yml", ".json"})
 STDIN = "-"
 

@@ -14,6 +14,7 @@ ENVIRON = {
     "DECK_F": "0.5",
     "X": "x",
     "EMPTY": "",
+    "DECK_INF": "inf",
     "BIG": "9" * 50,
 }
 
@@ -77,6 +78,7 @@ def test_shell(text: str, plain: bool, value: object) -> None:
         ('${{ env "DECK_A" | toInt }}', "env/value"),
         ('${{ env "DECK_A" | toBool }}', "env/value"),
         ('${{ env "DECK_A" | toFloat }}', "env/value"),
+        ('${{ env "DECK_INF" | toFloat }}', "env/value"),
         ("${NO}", "env/unset"),
         ("${EMPTY:?why}", "env/unset"),
     ],

@@ -109,3 +109,23 @@ def test_aliases_cannot_nest_deeper_than_text() -> None:
     read_yaml("\n".join(["- &a0 [x]", *links[: positions.MAX_DEPTH - 2]]), "f")
     with pytest.raises(Fatal):
         read_yaml("\n".join(["- &a0 [x]", *links[: positions.MAX_DEPTH - 1]]), "f")
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("a:\n\t- b", "indent with spaces, not with tabs"),
+        ("a: @b", "a text that begins with this character needs quotes"),
+        ("a: b: c", "a text with a colon and a space in it needs quotes; or the indentation is wrong"),
+        ("a: 1\nb\nc: 2", "a colon and a space must follow a key"),
+        ("a: 1\n b: 2", "a text with a colon and a space in it needs quotes; or the indentation is wrong"),
+        ("- a\nb: 1", "check the indentation"),
+        ("a: [b, c", "a comma is missing, or a text with a bracket or brace in it needs quotes"),
+        ("a: 'b", "a quote, bracket or brace is not closed"),
+        ("a: {{ b }}", "write the text in quotes"),
+    ],
+)
+def test_common_mistakes_get_a_hint(text: str, hint: str) -> None:
+    with pytest.raises(Fatal) as caught:
+        read_yaml(text, "f")
+    assert caught.value.fault.suggestion == hint

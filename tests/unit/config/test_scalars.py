@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import pytest
 
 from dbless_gateway.config.scalars import is_surprising, resolve
@@ -52,8 +50,10 @@ READINGS: list[tuple[str, object]] = [
     ("1.5e-3", 0.0015),
     ("1e", "1e"),
     ("123e4", 1230000.0),
-    (".inf", math.inf),
-    ("-.Inf", -math.inf),
+    (".inf", ".inf"),
+    ("-.Inf", "-.Inf"),
+    (".nan", ".nan"),
+    ("1e999", "1e999"),
     ("3.0", 3.0),
     ("1.2.3", "1.2.3"),
     ("127.0.0.1", "127.0.0.1"),
@@ -69,12 +69,6 @@ READINGS: list[tuple[str, object]] = [
 def test_readings(text: str, value: object) -> None:
     assert resolve(text) == value
     assert type(resolve(text)) is type(value)
-
-
-def test_not_a_number() -> None:
-    value = resolve(".nan")
-    assert isinstance(value, float)
-    assert math.isnan(value)
 
 
 @pytest.mark.parametrize(("text", "surprising"), [("on", True), ("010", True), ("1:30", True), ("true", False), ("10", False), ("0", False)])  # fmt: skip  # noqa: E501
