@@ -48,14 +48,15 @@ class NodeHealth:
         """Let the registry forget addresses that are gone."""
         while True:
             await asyncio.sleep(SWEEP_INTERVAL_S)
-            self.registry.sweep(self._addresses())
+            self.registry.sweep(self.addresses())
 
     async def close(self) -> None:
         """Stop probing and resolving."""
         await self._prober.close()
         await self._resolver.close()
 
-    def _addresses(self) -> Iterator[tuple[str, Address]]:
+    def addresses(self) -> Iterator[tuple[str, Address]]:
+        """Yield each address that is there, with the id of its upstream."""
         for upstream in self._entities.upstreams if self._entities is not None else ():
             for peer in self.upstreams.for_upstream(upstream.id).peers:
                 yield upstream.id, peer.checked_address

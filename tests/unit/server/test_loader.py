@@ -1,0 +1,77 @@
+"""The real loader process and its supervisor's side."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+import pytest
+
+from dbless_gateway.config.slices import Assembler
+from dbless_gateway.proxy.options import ProxyOptions
+from dbless_gateway.server.load_messages import LoadRequest
+from dbless_gateway.server.loading import LOADER_MODULE, Configuration, LoaderFailed, load
+from dbless_gateway.server.spawning import child_command
+from tests.support.config import document, service
+
+pytestmark = pytest.mark.slow
+
+GOOD = document(service("127.0.0.1:1", "/a"))
+
+
+def loaded(request: LoadRequest) -> object:
+    return asyncio.run(load(request, child_command(LOADER_MODULE)))
+
+
+def test_files_become_slices(tmp_path: Path) -> None:
+    (tmp_path / "kong.yaml").write_text(GOOD)
+    found = loaded(LoadRequest((str(tmp_path / "kong.yaml"),), (), ProxyOptions()))
+    assert isinstance(found, Configuration)
+    assert found.counts == {"services": 1, "routes": 1}
+    assert found.texts == ()
+    assembler = Assembler()
+    for data in found.slices:
+        assembler.add(data)
+    assert [route.paths for route in assembler.entities().routes] == [("/a",)]
+    assert assembler.entities().hash == found.hash
+
+
+def test_texts_come_back_when_they_are_wanted_and_mean_the_same(tmp_path: Path) -> None:
+    file = tmp_path / "kong.yaml"
+    file.write_text(GOOD)
+    first = loaded(LoadRequest((str(file),), (), ProxyOptions(), wants_texts=True))
+    assert isinstance(first, Configuration)
+    assert first.texts == ((str(file), GOOD),)
+    again = loaded(LoadRequest((), first.texts, ProxyOptions()))
+    assert isinstance(again, Configuration)
+    assert again.hash == first.hash
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ('_format_version: "3.0"\nservices: 5\n', "schema/type"),
+        (document(service("127.0.0.1:1", "~/(?=ahead)")), ""),
+    ],
+    ids=["loading", "compiling"],
+)
+def test_problems_are_all_there_is(text: str, code: str) -> None:
+    found = loaded(LoadRequest((), (("inline", text),), ProxyOptions()))
+    assert isinstance(found, tuple)
+    assert found[0].file == "inline"
+    assert found[0].code.startswith(code)
+
+
+@pytest.mark.parametrize(
+    ("program", "message"),
+    [
+        ("import sys; sys.exit(3)", "the loader ended with code 3"),
+        ("pass", "the loader ended with code 0"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "the loader ended with code -9"),
+    ],
+)
+def test_a_loader_that_fails_says_nothing_about_the_file(program: str, message: str) -> None:
+    request = LoadRequest((), (("inline", GOOD),), ProxyOptions())
+    with pytest.raises(LoaderFailed, match=message):
+        asyncio.run(load(request, [sys.executable, "-c", program]))
