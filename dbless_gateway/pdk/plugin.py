@@ -103,6 +103,9 @@ class Host(Protocol):
     def now(self) -> float:
         """Return wall-clock seconds."""
 
+    def secret(self, purpose: str) -> bytes:
+        """Return 32 random bytes: the same in all workers and after reloads, others after a restart."""
+
     def resource(self, name: str, make: Callable[[], T]) -> T:
         """Return what ``make`` makes on the first use of that name: sockets and files, which outlive
         handlers.

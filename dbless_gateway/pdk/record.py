@@ -48,7 +48,7 @@ _UNESCAPED_DOT = re.compile(r"(?<!\\)\.")
 
 def set_log_value(ctx: Context, path: str, value: Any) -> None:
     """Put a value into the record of this exchange; None takes the field away. The path is dotted."""
-    ctx.shared.setdefault(_LOG_VALUES, []).append((split_path(path), value))
+    ctx.shared.setdefault(_LOG_VALUES, []).append((path, value))
 
 
 def secret_names(env: PluginEnv) -> set[str]:
@@ -99,8 +99,8 @@ class Recorder:
             "workspace_name": WORKSPACE_NAME,
         }
         self._add_entities(record, ctx)
-        for path, value in ctx.shared.get(_LOG_VALUES, ()):
-            _place(record, path, value)
+        for name, value in ctx.shared.get(_LOG_VALUES, ()):
+            _place(record, split_path(name), value)
         for path, evaluate in self._custom:
             self._place_custom(record, path, evaluate, ctx)
         return record

@@ -27,10 +27,17 @@ class Queues(Protocol):
 class PluginHost:
     """See the module."""
 
-    __slots__ = ("_resources", "cache", "counters", "metrics", "node_id", "queues", "version")
+    __slots__ = ("_resources", "_secret", "cache", "counters", "metrics", "node_id", "queues", "version")
 
     def __init__(
-        self, *, node_id: str, counters: Counters, cache: Cache, metrics: Metrics, queues: Queues
+        self,
+        *,
+        node_id: str,
+        counters: Counters,
+        cache: Cache,
+        metrics: Metrics,
+        queues: Queues,
+        secret: Callable[[str], bytes],
     ) -> None:
         self.node_id = node_id
         self.version = __version__
@@ -38,11 +45,16 @@ class PluginHost:
         self.cache = cache
         self.metrics = metrics
         self.queues = queues
+        self._secret = secret
         self._resources: dict[str, Any] = {}
 
     def now(self) -> float:
         """Return wall-clock seconds."""
         return time()
+
+    def secret(self, purpose: str) -> bytes:
+        """Return 32 bytes that only this node knows."""
+        return self._secret(purpose)
 
     def resource(self, name: str, make: Callable[[], T]) -> T:
         """Return what ``make`` made on the first use of that name."""

@@ -68,6 +68,10 @@ class DryRunHost:
         """Plugins that are not run have no time."""
         return 0.0
 
+    def secret(self, purpose: str) -> NoReturn:
+        """There is nothing to hide."""
+        raise _refusal()
+
     def resource(self, name: str, make: Callable[[], T]) -> T:
         """There is nothing to hold."""
         raise _refusal()

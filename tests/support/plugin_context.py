@@ -238,6 +238,9 @@ class FakeHost:
     def now(self) -> float:
         return self.clock
 
+    def secret(self, purpose: str) -> bytes:
+        return self.counters.secret(purpose)
+
     def resource(self, name: str, make: Callable[[], T]) -> T:
         if name not in self.resources:
             self.resources[name] = make()

@@ -84,6 +84,17 @@ def test_agrees_with_a_dict(steps: list[tuple[str, int, int | None]]) -> None:
     counters.close()
 
 
+def test_a_secret_is_the_nodes_own() -> None:
+    here, there = SharedCounters.create(slots=8), SharedCounters.create(slots=8)
+    worker = SharedCounters.attach(os.dup(here.fd), workers=1)
+
+    assert len(here.secret("a")) == 32
+    assert here.secret("a") == worker.secret("a")
+    assert len({here.secret("a"), here.secret("b"), there.secret("a")}) == 3
+    for counters in (here, there, worker):
+        counters.close()
+
+
 def test_is_exact_over_processes() -> None:
     counters = SharedCounters.create(slots=8, workers=4)
     passed_read, passed_write = os.pipe()
