@@ -89,9 +89,11 @@ class Router(Generic[T]):
 
     def dispose_steps(self) -> Generator[None, None, None]:
         """Empty the router in slices of a few hundred microseconds, once nobody matches with it any more."""
+        # An empty table first: a request that comes too late is a miss and not an error.
+        table, self._table = self._table, self.flavor.make_table()
         yield from self._decided.dispose_steps()
         yield from self._missed.dispose_steps()
-        yield from self._table.dispose_steps()
+        yield from table.dispose_steps()
 
 
 def build(entries: Iterable[RouterEntry[T]], flavor: str) -> Router[T]:

@@ -76,6 +76,15 @@ def test_building_and_disposing_come_in_slices(flavor: str) -> None:
 
 
 @pytest.mark.parametrize("flavor", FLAVORS)
+def test_a_late_request_is_a_miss(flavor: str) -> None:
+    router = build(crowded_entries(flavor), flavor)
+    for _ in router.dispose_steps():
+        ask(router, "/a/12-7", host="b.h7.test", headers=[("X", "v7")], query="q=7")
+
+    assert winner(router, "/a/12-7", host="b.h7.test") is None
+
+
+@pytest.mark.parametrize("flavor", FLAVORS)
 def test_a_router_dies_without_the_collector(flavor: str) -> None:
     gc.disable()
     try:
