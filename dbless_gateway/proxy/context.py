@@ -17,6 +17,7 @@ from dbless_gateway.proxy.forwarding import identity_block
 
 if TYPE_CHECKING:
     from dbless_gateway.http1.request_head import RequestHead
+    from dbless_gateway.pdk.reply import Reply
     from dbless_gateway.proxy.downstream import ClientConnection
     from dbless_gateway.proxy.gateway import Gateway
     from dbless_gateway.proxy.upload import Upload
@@ -405,6 +406,12 @@ class ExchangeContext:
         if self.upload is None:
             return b""
         return self.upload.whole()
+
+    def limit_request_body(self, limit_bytes: int, reply: Reply) -> None:
+        """Answer so when a body of unknown length turns out to be larger."""
+        upload = self.upload
+        if upload is not None:
+            upload.limit_bytes, upload.limit_reply = limit_bytes, reply
 
     @property
     def shared(self) -> dict[str, Any]:

@@ -272,6 +272,8 @@ class Exchange(ExchangeContext):
         upload = self.upload
         if upload is None:
             return self.pick()
+        if upload.size > upload.limit_bytes and upload.limit_reply is not None:
+            return self.break_off_request(upload.limit_reply)
         if not route.request_buffering and self.request_side is RequestSide.BODY:
             upload.stream()
             return self.pick()
@@ -596,7 +598,7 @@ class Exchange(ExchangeContext):
         upload = self.upload
         return upload is None or (self.request_side is not RequestSide.ABORTED and not upload.owes_continue)
 
-    def break_off_request(self, failure: Failure) -> None:
+    def break_off_request(self, answer: Failure | Reply) -> None:
         """Refuse a request in the middle of its body; nothing that follows can be trusted."""
         self.head.keep_alive = False
         if self.response_side is ResponseSide.STARTED:
@@ -604,8 +606,10 @@ class Exchange(ExchangeContext):
         elif self.response_side is ResponseSide.DONE:
             self.client.keep_alive = False
             self.finish()
+        elif isinstance(answer, Failure):
+            self.fail(answer)
         else:
-            self.fail(failure)
+            self.answer(answer)
 
     # ---- What goes wrong
 

@@ -7,6 +7,7 @@ outgrown its buffer it streams, with flow control, and a try can no longer be re
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -16,12 +17,14 @@ from dbless_gateway.proxy import failures
 from dbless_gateway.proxy.lifecycle import RequestSide, ResponseSide, Wait
 
 if TYPE_CHECKING:
+    from dbless_gateway.pdk.reply import Reply
     from dbless_gateway.proxy.exchange import Exchange
 
 # A plugin that wants the whole body gets at most this much; of a larger one it sees nothing.
 _PLUGIN_BODY_LIMIT_BYTES = 8 * 1024 * 1024
 # Held for a target that is not connected yet, before the client is told to wait.
 _UNSENT_LIMIT_BYTES = 256 * 1024
+_NO_LIMIT = sys.maxsize
 
 
 class Upload:
@@ -34,6 +37,8 @@ class Upload:
         "is_replaced",
         "is_replayable",
         "is_streaming",
+        "limit_bytes",
+        "limit_reply",
         "owes_continue",
         "pieces",
         "received_bytes",
@@ -50,6 +55,8 @@ class Upload:
         self.received_bytes = 0  # with its framing
         self.is_streaming = False  # pieces go to the target as they come
         self.is_replayable = True  # everything that was sent can be sent again
+        self.limit_bytes = _NO_LIMIT  # a plugin's; more than this is answered with its reply
+        self.limit_reply: Reply | None = None
         self.is_replaced = False  # a plugin wrote another body: the client's goes nowhere
 
     def announces_more_than(self, limit: int) -> bool:
@@ -116,6 +123,9 @@ class Upload:
         limit = exchange.gateway.options.client_max_body_size
         if limit and self.size > limit:
             exchange.break_off_request(failures.BODY_TOO_LARGE)
+            return
+        if self.size > self.limit_bytes and self.limit_reply is not None:
+            exchange.break_off_request(self.limit_reply)
             return
         target = exchange.target
         is_sent = target is not None and target.is_ours(exchange)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from dbless_gateway.pdk.reply import Reply
 from dbless_gateway.proxy.options import ProxyOptions
 from tests.support.client import request_bytes
 from tests.unit.proxy.conftest import MakeStage
@@ -270,6 +271,34 @@ class TestExpectContinue:
         client = stage.connect()
         client.send(length_head(3, "Expect: 100-continue").replace(b"HTTP/1.1", b"HTTP/1.0"))
         assert client.receive() == b""
+
+
+class Limiting:
+    """A plugin that allows bodies of four bytes."""
+
+    def access(self, ctx: Any) -> None:
+        ctx.limit_request_body(4, Reply(413, b"four at most"))
+
+
+@pytest.mark.parametrize("buffered", [True, False])
+@pytest.mark.parametrize("first", [b"", b"3\r\nabc\r\n", b"5\r\nabcde\r\n"], ids=["none", "some", "all"])
+def test_limit_of_a_plugin(make_stage: MakeStage, first: bytes, buffered: bool) -> None:
+    stage = make_stage(plugins=[Limiting()], route={"request_buffering": buffered})
+    client = stage.connect()
+    client.send(CHUNKED_HEAD + first)
+    if stage.is_dialling:
+        stage.accept().receive()
+    client.send(b"5\r\nabcde\r\n0\r\n\r\n")
+    response = client.read_response()
+    assert (response.status, response.body, response.get("Connection")) == (413, b"four at most", "close")
+    assert client.is_closed
+    assert client.receive() == b""
+
+
+def test_limit_of_a_plugin_just_kept(make_stage: MakeStage) -> None:
+    stage = make_stage(plugins=[Limiting()])
+    stage.connect().send(CHUNKED_HEAD + b"4\r\nabcd\r\n0\r\n\r\n")
+    assert stage.accept().read_request().body == b"abcd"
 
 
 class BodyReader:
