@@ -232,6 +232,7 @@ class Balancer:
         self.discard()
         if self._lineup is not None:
             self._lineup.close()
+            self._lineup = None
         if self._timer is not None:
             self._timer.cancel()
         self._release_waiting()

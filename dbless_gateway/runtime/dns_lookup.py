@@ -12,7 +12,9 @@ module and leaves it as an ``Answer`` with an error.
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import dns.asyncbackend
 import dns.asyncquery
@@ -52,7 +54,7 @@ class Lookup:
 
     def __init__(self, options: ResolverOptions) -> None:
         self._options = options
-        self._backend = dns.asyncbackend.get_backend("asyncio")
+        self._backend: Any = dns.asyncbackend.get_backend("asyncio")
 
     async def resolve(self, name: str, last_kind: str | None) -> Answer:
         """Return what is known about ``name`` right now; ``last_kind`` is the type that succeeded before."""
@@ -183,17 +185,43 @@ class Lookup:
         for _ in range(self._options.attempts):
             for host, port in self._options.nameservers:
                 try:
-                    response, _ = await dns.asyncquery.udp_with_fallback(
-                        query, host, timeout=self._options.timeout_s, port=port, backend=self._backend
-                    )
+                    response = await self._ask_server(query, host, port)
                 except (OSError, dns.exception.DNSException, EOFError) as failure:
                     error = f"dns client error: {type(failure).__name__} from {host}:{port}"
                     continue
                 if response.rcode() in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
-                    assert isinstance(response, dns.message.QueryMessage)
                     return response
                 error = _rcode_error(int(response.rcode()))
         raise LookupFailed(error, missing=False)
+
+    async def _ask_server(
+        self, query: dns.message.QueryMessage, host: str, port: int
+    ) -> dns.message.QueryMessage:
+        # What is not an answer to this question is ignored, not believed to end it: anyone can send a
+        # datagram.
+        async with await self._open_socket(host) as sock:
+            response, _ = await dns.asyncquery.udp_with_fallback(
+                query,
+                host,
+                self._options.timeout_s,
+                port,
+                ignore_unexpected=True,
+                udp_sock=sock,
+                backend=self._backend,
+                ignore_errors=True,
+            )
+        assert isinstance(response, dns.message.QueryMessage)
+        return response
+
+    async def _open_socket(self, host: str) -> Any:
+        """Open a socket that is closed even if we are cancelled in the middle of opening it."""
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        opening = asyncio.ensure_future(self._backend.make_socket(family, socket.SOCK_DGRAM))
+        try:
+            return await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            await (await opening).close()
+            raise
 
 
 def _rcode_error(rcode: int) -> str:

@@ -175,6 +175,8 @@ class Lineup:
         for member in self.members:
             if member.watch is not None:
                 member.watch.close()
+        # A watch refers to its lineup; the circle must not wait for the collector, which a worker freezes.
+        self.members = []
 
     @property
     def is_pending(self) -> bool:

@@ -221,3 +221,17 @@ def test_the_type_that_succeeded_last_is_asked_for_first() -> None:
 def test_time_to_live_is_the_shortest_on_the_way() -> None:
     answer, _ = look_up("a.test", {("a.test", "A"): ["10.0.0.1"]}, server_ttl_s=7)
     assert answer.ttl_s == 7
+
+
+def test_a_server_on_ipv6() -> None:
+    async def main() -> Answer:
+        loop = asyncio.get_running_loop()
+        transport, server = await loop.create_datagram_endpoint(DnsServer, local_addr=("::1", 0))
+        server.zone = {("a.test", "A"): ["10.0.0.1"]}
+        try:
+            options = ResolverOptions(nameservers=(server.address,), timeout_s=1)
+            return await Lookup(options).resolve("a.test", None)
+        finally:
+            transport.close()
+
+    assert [record.ip for record in asyncio.run(main()).records] == ["10.0.0.1"]

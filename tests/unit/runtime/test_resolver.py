@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -202,3 +203,18 @@ def test_second_server_answers_when_the_first_is_silent() -> None:
             await both.close()
 
     play(scenario)
+
+
+@pytest.mark.parametrize("turns", range(8))
+def test_no_socket_is_left_behind_at_any_moment(turns: int) -> None:
+    """An unclosed socket would be a warning, and warnings are errors here."""
+
+    async def scenario(server: DnsServer, resolver: Resolver) -> None:
+        watch = resolver.watch("a.test", lambda: None)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        watch.close()
+        await resolver.close()
+
+    play(scenario)
+    gc.collect()

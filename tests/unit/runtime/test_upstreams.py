@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -375,6 +376,30 @@ def test_two_thousand_upstreams_are_prepared_and_switched_in_many_slices() -> No
             unasked = upstreams._by_id["u1500"]
             expected = {f"10.0.0.{last}:80": 8}
             await until(partial(is_picked, unasked, expected))
+
+    play(scenario)
+
+
+def test_what_a_reload_replaces_is_freed_without_the_collector() -> None:
+    async def scenario(server: DnsServer, upstreams: Upstreams) -> None:
+        server.zone["a.test", "A"] = ["10.0.0.1"]
+        gc.collect()
+        gc.disable()
+        try:
+            for number in range(4):
+                configured = [upstream(host_header=f"h{number}.test"), upstream(f"only-{number}")]
+                targets = [target("a.test:80"), target("a.test:80", 100, f"only-{number}")]
+                upstreams.adopt(configured, targets, [(f"h{number}.test", 80)])
+                await settled(upstreams.for_upstream("u"))
+                await settled(upstreams.for_upstream(f"only-{number}"))
+                upstreams.sweep()
+            run(upstreams.adopt_steps([upstream(host_header="other.test")], [target("a.test:80")], []))
+            upstreams.discard()
+            kinds = Counter(type(item).__name__ for item in gc.get_objects())
+            # Of the upstream that stays, the last one that came, and the last host.
+            assert (kinds["Lineup"], kinds["Balancer"]) == (3, 3)
+        finally:
+            gc.enable()
 
     play(scenario)
 
