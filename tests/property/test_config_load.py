@@ -12,6 +12,7 @@ import string
 from dataclasses import replace
 from typing import Any
 
+import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -130,6 +131,7 @@ def _mutated(seed: int) -> str:
     return text
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(min_value=0))
 def test_no_injured_file_raises(seed: int) -> None:
@@ -199,6 +201,7 @@ def _verdicts(loaded: Loaded) -> list[tuple[str, str, str]]:
     return [(problem.code, problem.path, problem.message) for problem in loaded.problems]
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(DOCUMENTS)
 def test_no_document_raises_and_both_validators_agree(document: dict[str, Any]) -> None:
@@ -216,6 +219,7 @@ FINITE: st.SearchStrategy[Any] = st.recursive(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(FINITE)
 def test_data_is_read_as_it_was_written(data: Any) -> None:
@@ -225,6 +229,7 @@ def test_data_is_read_as_it_was_written(data: Any) -> None:
     assert (plain(document.data), faults) == (data, [])
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(FINITE)
 def test_positions_of_json_and_yaml_agree(data: Any) -> None:

@@ -13,6 +13,7 @@ from jsonschema import Draft202012Validator
 from dbless_gateway.config import entities as e
 from dbless_gateway.config.checks import _CHECKS, _MATCHES
 from dbless_gateway.config.formats import FORMATS
+from dbless_gateway.config.messages import _WORDING
 from dbless_gateway.config.schemas import Record, load_schemas, schemas_folder
 from dbless_gateway.config.validate import Validator
 
@@ -79,6 +80,41 @@ def test_every_extension_is_understood(path: Path) -> None:
             for match in ("if_match", "then_match"):
                 if isinstance(check[kind], dict) and match in check[kind]:
                     assert set(check[kind][match]) <= set(_MATCHES)
+
+
+# Keywords that hold other schemas or say nothing about a value; every other one needs words for its mistakes.
+SILENT = {
+    "$schema",
+    "$id",
+    "title",
+    "description",
+    "default",
+    "deprecated",
+    "properties",
+    "items",
+    "propertyNames",
+}
+SILENT |= {"allOf", "if", "else"}
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if path.name != "kong.json"], ids=_name)
+def test_every_keyword_has_words(path: Path) -> None:
+    def keywords(schema: object) -> Iterator[str]:
+        if not isinstance(schema, dict):
+            return
+        for keyword, value in schema.items():
+            yield keyword
+            if keyword == "properties":
+                for field in value.values():
+                    yield from keywords(field)
+            elif keyword in {"items", "propertyNames", "additionalProperties", "not", "else"}:
+                yield from keywords(value)
+            elif keyword == "allOf":
+                for part in value:
+                    yield from keywords(part)
+
+    used = {keyword for keyword in keywords(json.loads(path.read_text())) if not keyword.startswith("x-kong")}
+    assert used - SILENT - {"$ref"} <= set(_WORDING)
 
 
 @pytest.mark.parametrize("collection", CLASSES)
