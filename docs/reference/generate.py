@@ -14,6 +14,7 @@ from types import ModuleType
 from dbless_gateway import plugins as bundled
 from dbless_gateway.admin.api import ADMIN_API, STATUS_API, Endpoint
 from dbless_gateway.cli.main import COMMANDS
+from dbless_gateway.config.codes import CODES
 from dbless_gateway.server.settings import SETTINGS
 
 FOLDER = Path(__file__).parent
@@ -62,10 +63,24 @@ def plugins() -> str:
     )
 
 
+def problems() -> str:
+    """Return the page of everything that can be wrong with a configuration."""
+    rows = [(f"`{code}`", row.severity, f"{row.title}.", row.explanation) for code, row in CODES.items()]
+    return _page(
+        "Problems",
+        "What `dbless-gateway validate` can find.\n"
+        "A code never changes its meaning.\n"
+        "Errors keep a gateway from starting; warnings do not, and can be switched off with `--no-lint`.\n"
+        "`dbless-gateway explain CODE` prints a row of this table.",
+        _table(("code", "severity", "what", "what to do"), rows),
+    )
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "settings.md": settings,
     "commands.md": commands,
     "endpoints.md": endpoints,
+    "problems.md": problems,
     "plugins.md": plugins,
 }
 
