@@ -5,7 +5,7 @@ for at most ``BURST_S`` in each turn; requests are served between the turns. So 
 pauses, not a long one.
 
 What is done with lets go of everything at once: callback, handle and builder refer to each other, and memory
-that is frozen (``settle_memory``) while it still hangs in such a circle is never freed.
+that is frozen while it still hangs in such a circle is never freed.
 
 The cyclic collector is off meanwhile: a build makes some hundred thousand objects that stay, and each
 collection that they provoke would look at all of them and free nothing.
@@ -120,6 +120,10 @@ class Build:
 
     def _finish(self, outcome: Outcome) -> None:
         self._let_go()
+        # Everything that lives now goes out of the collector's sight before it wakes: even a collection of
+        # the young ones would walk the whole new table and stall the loop for 30 ms, a full one for more, and
+        # find nothing. Snapshots have no reference cycles and are freed by their counts, frozen or not.
+        gc.freeze()
         gc.enable()
         self._on_done(outcome)
 
@@ -127,12 +131,3 @@ class Build:
         self._turn = None
         self._drive = None
         self._assembler = None
-
-
-def settle_memory() -> None:
-    """Put everything that lives now out of the cyclic collector's sight; call it after a swap.
-
-    A full collection over a table of 10,000 routes stalls the loop for more than 50 ms and finds nothing:
-    snapshots have no reference cycles and are freed by their counts, frozen or not.
-    """
-    gc.freeze()

@@ -26,7 +26,7 @@ import uvloop
 
 from dbless_gateway.server import logs
 from dbless_gateway.server.accepting import Acceptor
-from dbless_gateway.server.building import Build, Drive, settle_memory
+from dbless_gateway.server.building import Build, Drive
 from dbless_gateway.server.bus import ChannelBus
 from dbless_gateway.server.control import (
     Abort,
@@ -140,7 +140,6 @@ class Worker:
         self._prepared = None
         began = time.perf_counter()
         self._engine.swap(snapshot)
-        settle_memory()
         swap_ms = (time.perf_counter() - began) * 1000
         self._serving = announced
         self._tidy()
