@@ -1,8 +1,8 @@
 """Entities to a snapshot: the second half of the config line, as one readable function.
 
 ``compile_steps`` does the work in slices of well under a millisecond, so that a worker can compile a large
-configuration on its serving event loop; ``compile_snapshot`` does it at once. Both give a snapshot or all problems. Pure:
-same entities, same snapshot; nothing is opened, started or registered here.
+configuration on its serving event loop; ``compile_snapshot`` does it at once. Both give a snapshot or all
+problems. Pure: same entities, same snapshot; nothing is opened, started or registered here.
 """
 
 from __future__ import annotations
@@ -61,10 +61,11 @@ def compile_steps(
     services = yield from _services(entities, options, problems)
     routes = yield from _routes(entities.routes, services, index)
     service_entities = {service.id: service for service in entities.services}
-    entries = [
-        RouterEntry(route.entity, service_entities.get(route.entity.service or ""), route) for route in routes
-    ]
-    yield
+    entries: list[RouterEntry[CompiledRoute]] = []
+    for number, route in enumerate(routes):
+        entries.append(RouterEntry(route.entity, service_entities.get(route.entity.service or ""), route))
+        if number % _SLICE == 0:
+            yield
     router: Router[CompiledRoute] = yield from build_router_steps(entries, options.router_flavor)
     if router.problems:
         problems += _route_problems(router.problems, entities.routes)
