@@ -124,7 +124,8 @@ def parse_response_head(head: bytes, to_head_request: bool) -> ResponseHead:
         elif kind == _CONTENT_TYPE:
             response.content_type = value
         elif kind == _KEEP_ALIVE:
-            response.keep_alive = True
+            if not minor:  # It is HTTP/1.1's default, and takes no other line's "close" back.
+                response.keep_alive = True
         else:
             _take_special(response, name, value)
     if to_head_request or status < 200 or status in NO_BODY:
@@ -158,7 +159,7 @@ def _interpret_connection(response: ResponseHead, connection: bytes) -> None:
     tokens = [token.strip(b" \t") for token in connection.lower().split(b",")]
     if b"close" in tokens:
         response.keep_alive = False
-    elif b"keep-alive" in tokens:
+    elif b"keep-alive" in tokens and not response.minor:
         response.keep_alive = True
     named = [token for token in tokens if token not in (b"close", b"keep-alive", b"upgrade", b"")]
     if named:
