@@ -191,9 +191,8 @@ class Lineup:
         seated = sorted(self._seated(), key=lambda pair: pair[0])
         peers = tuple(peer for _, peer in seated)
         seats = tuple(seat for seat, _ in seated)
-        roster = Roster(
-            seats, peers, bytearray(peer.available for peer in peers), [seat.weight for seat in seats]
-        )
+        available = bytearray([peer.available for peer in peers])
+        roster = Roster(seats, peers, available, [seat.weight for seat in seats])
         picker = yield from ALGORITHMS[self.setup.algorithm](roster, self.setup.slots, previous)
         self.roster, self.peers, self.picker = roster, peers, picker
 
