@@ -54,7 +54,7 @@ class Record:
         self._fresh: list[tuple[str, Any]] = []
         self._records: list[tuple[str, Record]] = []
         self._lists: list[tuple[str, Record | None, bool]] = []
-        self._maps: list[tuple[str, Record]] = []
+        self._maps: list[tuple[str, Record | None]] = []
         for name, item in properties.items():
             if (
                 name not in self.children
@@ -77,8 +77,7 @@ class Record:
             self._records.append((name, Record(item)))
         elif isinstance(item.get("additionalProperties"), dict):
             inner = item["additionalProperties"]
-            if "properties" in inner:
-                self._maps.append((name, Record(inner)))
+            self._maps.append((name, Record(inner) if "properties" in inner else None))
 
     @cached_property
     def records(self) -> Mapping[str, Record]:
@@ -98,9 +97,10 @@ class Record:
                 found += [
                     ((name, i), list_record, v) for i, v in enumerate(values[name]) if isinstance(v, dict)
                 ]
-        for name, record in self._maps:
-            if isinstance(values.get(name), dict):
-                found += [((name, key), record, v) for key, v in values[name].items() if isinstance(v, dict)]
+        for name, map_record in self._maps:
+            if map_record is not None and isinstance(values.get(name), dict):
+                items = values[name].items()
+                found += [((name, key), map_record, v) for key, v in items if isinstance(v, dict)]
         return found
 
     def fill(self, given: dict[str, Any], *, keep_null: bool) -> dict[str, Any]:
@@ -129,10 +129,10 @@ class Record:
             out[name] = _without_duplicates(items) if is_set else items
         for name, map_record in self._maps:
             if out[name] is not None:
-                out[name] = {
-                    key: map_record.fill(value or {}, keep_null=keep_null)
-                    for key, value in _as_map(out[name]).items()
-                }
+                entries = _as_map(out[name])
+                if map_record is not None:
+                    entries = {k: map_record.fill(v or {}, keep_null=keep_null) for k, v in entries.items()}
+                out[name] = entries
         return out
 
     def without_blanks(self, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -149,7 +149,7 @@ class Record:
             if list_record is not None and kept.get(name):
                 kept[name] = [list_record.without_blanks(item) for item in kept[name]]
         for name, map_record in self._maps:
-            if kept.get(name):
+            if map_record is not None and kept.get(name):
                 kept[name] = {key: map_record.without_blanks(item) for key, item in kept[name].items()}
         return kept
 

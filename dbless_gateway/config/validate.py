@@ -9,7 +9,7 @@ a value that is not known yet, ``{}`` and ``[]`` are the same to Kong, and one f
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from dbless_gateway.config.drafts import Finding, Path
@@ -42,12 +42,9 @@ class Validator:
             except (ValueError, OverflowError):
                 # A number beyond what the fast validator can hold; the slow one knows no such limit.
                 pass
-        return _collect(self._errors(value))
-
-    def _errors(self, value: Any) -> Iterable[ValidationError]:
         if self._slow is None:
             self._slow = _slow_validator(self.schema)
-        return self._slow.iter_errors(value)
+        return _collect(self._slow, value)
 
 
 def is_vault_reference(value: object) -> bool:
@@ -55,26 +52,37 @@ def is_vault_reference(value: object) -> bool:
     return isinstance(value, str) and value.startswith(VAULT_PREFIX) and value.endswith("}")
 
 
-def _collect(errors: Iterable[ValidationError]) -> list[Finding]:
-    """Turn errors into findings, at most one for each place."""
+def _collect(validator: Draft202012Validator, value: Any) -> list[Finding]:
+    """Name what is wrong with a value, at most one thing for each place."""
     found: dict[Path, Finding] = {}
-    for error in errors:
-        if _is_tolerated(error):
-            continue
-        for finding in explain(error):
+    for error in validator.iter_errors(value):
+        for finding in _findings_of(error, validator):
             found.setdefault(finding.path, finding)
     return list(found.values())
 
 
-def _is_tolerated(error: ValidationError) -> bool:
+def _findings_of(error: ValidationError, validator: Draft202012Validator) -> list[Finding]:
+    schema: Any = error.schema
+    if is_vault_reference(error.instance) and schema.get("x-kong-referenceable"):
+        return []
+    if not _is_empty_of_other_kind(error):
+        return explain(error)
+    other: Any = [] if error.instance == {} else {}
+    prefix = tuple(error.absolute_path)
+    inner: Any = validator.evolve(schema=schema)
+    findings = _collect(inner, other)
+    return [finding._replace(path=prefix + finding.path) for finding in findings]
+
+
+def _is_empty_of_other_kind(error: ValidationError) -> bool:
+    """Tell whether ``{}`` stands where a list is meant, or ``[]`` where a mapping is."""
     value: Any = error.instance
     schema: Any = error.schema
-    if is_vault_reference(value) and schema.get("x-kong-referenceable"):
-        return True
-    if error.validator == "type" and (value == {} or value == []) and isinstance(value, (dict, list)):
-        kinds = schema["type"]
-        return ("array" if isinstance(value, dict) else "object") in kinds
-    return False
+    if error.validator != "type" or not isinstance(value, (dict, list)) or value:
+        return False
+    # A reference is no record, although it may be written as one.
+    kinds = schema["type"] if "x-kong-reference" not in schema else ()
+    return ("array" if isinstance(value, dict) else "object") in kinds
 
 
 def _fast_verdict(schema: Schema) -> Callable[[Any], bool] | None:

@@ -13,9 +13,11 @@ from jsonschema import Draft202012Validator
 from dbless_gateway.config import entities as e
 from dbless_gateway.config.checks import _CHECKS, _MATCHES
 from dbless_gateway.config.formats import FORMATS
+from dbless_gateway.config.load import Loaded
 from dbless_gateway.config.messages import _WORDING
 from dbless_gateway.config.schemas import Record, load_schemas, schemas_folder
 from dbless_gateway.config.validate import Validator
+from tests.compat.config.cases import accept, load_text
 
 FILES = sorted(schemas_folder().rglob("*.json"))
 CLASSES: dict[str, Any] = {
@@ -180,3 +182,49 @@ def test_sets_lose_their_duplicates_and_lists_keep_them() -> None:
     record = Record({"properties": {"set": fields | {"x-kong-set": True}, "list": fields}})
     filled = record.fill({"set": ["b", "a", "b"], "list": ["b", "a", "b"]}, keep_null=True)
     assert filled == {"set": ["b", "a"], "list": ["b", "a", "b"]}
+
+
+def _exchangeable(properties: dict[str, Any]) -> Iterator[tuple[str, object]]:
+    """Yield the fields that hold a list or a mapping, each with the empty one of the other kind."""
+    for name, field in properties.items():
+        kinds = field.get("type", ())
+        if "array" in kinds:
+            yield name, {}
+        elif "object" in kinds and "x-kong-reference" not in field:
+            yield name, []
+
+
+def _both(document: dict[str, Any]) -> tuple[Loaded, Loaded]:
+    """Load a document, and the same with every empty list and mapping exchanged."""
+    text = json.dumps(document | {"_format_version": "3.0"})
+    exchanged = text.replace("[]", "EMPTY").replace("{}", "[]").replace("EMPTY", "{}")
+    return load_text(text, seed=b""), load_text(exchanged, seed=b"")
+
+
+@pytest.mark.parametrize("name", load_schemas().plugin_names())
+def test_empty_lists_and_mappings_of_plugins_are_exchangeable(name: str) -> None:
+    schema = load_schemas().plugin(name)
+    assert schema is not None
+    for field, empty in _exchangeable(schema.record.properties):
+        one, two = _both({"plugins": [{"name": name, "config": {field: empty}}]})
+        assert [(p.code, p.message) for p in one.problems] == [(p.code, p.message) for p in two.problems]
+        assert (one.entities and one.entities.plugins) == (two.entities and two.entities.plugins)
+
+
+@pytest.mark.parametrize("collection", CLASSES)
+def test_empty_lists_and_mappings_of_entities_are_exchangeable(collection: str) -> None:
+    for field, empty in _exchangeable(load_schemas().entity(collection).record.properties):
+        one, two = _both({collection: [{field: empty}]})
+        assert [(p.code, p.message) for p in one.problems] == [(p.code, p.message) for p in two.problems]
+
+
+def test_an_empty_list_is_an_empty_map_of_headers() -> None:
+    (route,) = accept("routes: [{paths: [/], headers: []}]").routes
+    assert route.headers == {}
+    (upstream,) = accept("upstreams: [{name: u, healthchecks: {active: {headers: []}}}]").upstreams
+    assert upstream.healthchecks.active.headers == {}
+
+
+def test_an_empty_mapping_is_no_reference() -> None:
+    for empty in ("{}", "[]"):
+        assert not load_text(f"routes: [{{paths: [/], service: {empty}}}]").entities

@@ -47,7 +47,7 @@ CASES: list[tuple[dict[str, Any], list[tuple[tuple[object, ...], str]]]] = [
     ({"list": [0, 6, None]}, [(("list", 0), "value should be between 1 and 5"), (("list", 1), "value should be between 1 and 5"), (("list", 2), "required field missing")]),  # noqa: E501
     ({"list": [float("nan")]}, [(("list", 0), "expected an integer")]),
     ({"list": [10**400]}, [(("list", 0), "value should be between 1 and 5")]),
-    ({"record": []}, []),
+    ({"record": []}, [(("record", "a"), "required field missing")]),
     ({"record": {}}, [(("record", "a"), "required field missing")]),
     ({"record": {"a": 1, "b": 2}}, [(("record", "b"), "unknown field"), (("record", "a"), "expected a boolean")]),  # noqa: E501
     ({"map": {"a b": 1}}, [(("map", "a b"), "bad header name 'a b', allowed characters are A-Z, a-z, 0-9, '_', and '-'")]),  # noqa: E501
