@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import types
+from functools import lru_cache
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 C = TypeVar("C")
@@ -17,9 +18,14 @@ C = TypeVar("C")
 
 def build_config(config_type: type[C], values: dict[str, Any]) -> C:
     """Return an instance of ``config_type`` with these values, nested dataclasses included."""
-    hints = get_type_hints(config_type)
     given = {name.replace("-", "_"): value for name, value in values.items()}
-    return config_type(**{name: _convert(hint, given.get(name)) for name, hint in hints.items()})
+    return config_type(**{name: _convert(hint, given.get(name)) for name, hint in _hints(config_type)})
+
+
+@lru_cache(maxsize=256)
+def _hints(config_type: type) -> tuple[tuple[str, Any], ...]:
+    """Return fields and types; working them out costs more than all else, for each use of a plugin."""
+    return tuple(get_type_hints(config_type).items())
 
 
 def _convert(hint: Any, value: Any) -> Any:
