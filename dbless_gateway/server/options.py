@@ -62,6 +62,7 @@ def make_settings(
     notices: list[str] = []
     warnings = list(values.warnings)
     settings = _assemble(values, files, environ, errors, warnings, notices)
+    warnings += _open_admin_addresses(settings)
     return SettingsResult(None if errors else settings, tuple(warnings), tuple(notices), tuple(errors))
 
 
@@ -111,6 +112,14 @@ def _served(values: Values, name: str, warnings: list[str], notices: list[str]) 
             said = warnings if name in values.given else notices
             said.append(f"{name} {listen} is skipped: listeners with ssl are not supported yet")
     return tuple(listen for listen in listens if not listen.ssl)
+
+
+def _open_admin_addresses(settings: ServerSettings) -> list[str]:
+    return [
+        f"the Admin API on {listen} can be reached from other machines, and nothing protects it"
+        for listen in settings.admin_listens
+        if not (listen.host == "localhost" or listen.host.startswith("127.") or listen.host == "::1")
+    ]
 
 
 def _node_id(given: str, errors: list[str]) -> str:

@@ -85,6 +85,15 @@ def test_listeners_with_ssl_are_skipped_with_one_line_each() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("host", "warns"),
+    [("127.0.0.1", False), ("127.9.9.9", False), ("localhost", False), ("[::1]", False), ("0.0.0.0", True)],
+)
+def test_an_admin_api_for_everybody_gets_a_warning(host: str, warns: bool) -> None:
+    result = make_settings({"admin_listen": f"{host}:8001"}, ["f"], {})
+    assert bool(result.warnings) is warns
+
+
 def test_workers_are_a_number_or_what_the_machine_gives() -> None:
     assert made(nginx_worker_processes="3").workers == 3
     assert made().workers >= 1
