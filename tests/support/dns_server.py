@@ -1,4 +1,4 @@
-"""A small real DNS server on loopback, over UDP, whose zone a test can change at any time.
+"""A small real DNS server on loopback, over UDP and TCP, whose zone a test can change at any time.
 
 Names are lower case without the final dot. A name that is not in the zone does not exist (NXDOMAIN); one that
 is there without records of the asked type gets an empty answer. An alias is answered together with what it
@@ -29,6 +29,7 @@ class DnsServer(asyncio.DatagramProtocol):
         self.ttl_s = 60
         self.rcode = dns.rcode.NOERROR  # anything else is answered to every question
         self.is_silent = False
+        self.is_truncating = False  # over UDP, so that clients come back over TCP
         self.follows_aliases = True
         self.asked: Counter[tuple[str, str]] = Counter()
         self._question_came = asyncio.Event()
@@ -46,14 +47,29 @@ class DnsServer(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         """Answer a question."""
+        response = self.respond(data)
+        if self.is_truncating:
+            response.answer.clear()
+            response.flags |= dns.flags.TC
+        if not self.is_silent:
+            self._transport.sendto(response.to_wire(), addr)
+
+    async def serve_stream(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer one question over TCP."""
+        size = int.from_bytes(await reader.readexactly(2), "big")
+        response = self.respond(await reader.readexactly(size)).to_wire()
+        writer.write(len(response).to_bytes(2, "big") + response)
+        writer.close()
+
+    def respond(self, data: bytes) -> dns.message.Message:
+        """Return the answer to a question."""
         query = dns.message.from_wire(data)
         question = query.question[0]
         name = question.name.to_text(omit_final_dot=True).lower()
         kind = dns.rdatatype.to_text(question.rdtype)
         self.asked[name, kind] += 1
         self._question_came.set()
-        if not self.is_silent:
-            self._transport.sendto(self._answer(query, name, kind).to_wire(), addr)
+        return self._answer(query, name, kind)
 
     async def question(self) -> None:
         """Wait for the next question."""
@@ -82,11 +98,23 @@ class DnsServer(asyncio.DatagramProtocol):
 
 
 @asynccontextmanager
-async def dns_server() -> AsyncIterator[DnsServer]:
-    """Run a server on a free port."""
+async def dns_server(*, over_tcp: bool = False) -> AsyncIterator[DnsServer]:
+    """Run a server on a free port; ``over_tcp`` as well, on the port of the same number."""
     loop = asyncio.get_running_loop()
-    transport, server = await loop.create_datagram_endpoint(DnsServer, local_addr=("127.0.0.1", 0))
+    stream: asyncio.Server | None = None
+    while True:
+        transport, server = await loop.create_datagram_endpoint(DnsServer, local_addr=("127.0.0.1", 0))
+        if not over_tcp:
+            break
+        try:
+            stream = await asyncio.start_server(server.serve_stream, *server.address)
+            break
+        except OSError:  # Another program has that port of TCP.
+            transport.close()
     try:
         yield server
     finally:
         transport.close()
+        if stream is not None:
+            stream.close()
+            await stream.wait_closed()

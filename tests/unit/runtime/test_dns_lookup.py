@@ -21,7 +21,7 @@ def look_up(name: str, zone: Zone, last_kind: str | None = None, **options: Any)
     """Resolve once; options named ``server_...`` are set on the server."""
 
     async def main() -> tuple[Answer, DnsServer]:
-        async with dns_server() as server:
+        async with dns_server(over_tcp="server_is_truncating" in options) as server:
             server.zone = zone
             for option in [option for option in options if option.startswith("server_")]:
                 setattr(server, option.removeprefix("server_"), options.pop(option))
@@ -235,3 +235,11 @@ def test_a_server_on_ipv6() -> None:
             transport.close()
 
     assert [record.ip for record in asyncio.run(main()).records] == ["10.0.0.1"]
+
+
+def test_a_truncated_answer_is_asked_for_again_over_tcp() -> None:
+    answer, server = look_up(
+        "a.test", {("a.test", "A"): ["10.0.0.1"]}, server_is_truncating=True, order=("A",)
+    )
+    assert [record.ip for record in answer.records] == ["10.0.0.1"]
+    assert server.asked["a.test", "A"] == 2

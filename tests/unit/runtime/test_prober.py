@@ -99,6 +99,7 @@ def checked(interval_s: float = 0.1, **changes: Any) -> Upstream:
     return upstream(healthchecks=healthchecks(**(fields | changes)))
 
 
+@pytest.mark.slow
 def test_a_failing_target_is_ejected_and_readmitted() -> None:
     async def scenario(node: Node, origin: Origin) -> None:
         origin.status = 500
@@ -126,6 +127,7 @@ def test_tcp_checks() -> None:
     play(scenario)
 
 
+@pytest.mark.slow
 def test_a_round_never_overlaps_itself() -> None:
     async def scenario(node: Node, origin: Origin) -> None:
         origin.gate.clear()
@@ -138,6 +140,7 @@ def test_a_round_never_overlaps_itself() -> None:
     play(scenario)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("concurrency", "expected"), [(1, 1), (3, 3)])
 def test_concurrency(concurrency: int, expected: int) -> None:
     async def scenario(node: Node, origin: Origin) -> None:

@@ -358,6 +358,7 @@ def test_a_state_that_is_known_before_the_address() -> None:
     play(scenario)
 
 
+@pytest.mark.slow
 def test_two_thousand_upstreams_are_prepared_and_switched_in_many_slices() -> None:
     async def scenario(server: DnsServer, upstreams: Upstreams) -> None:
         names = [f"u{number}" for number in range(2000)]
