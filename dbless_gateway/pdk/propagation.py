@@ -55,7 +55,7 @@ class Propagator:
     def extract(self, ctx: Context) -> tuple[TraceContext, str | None]:
         """Return the incoming context and its format; an empty one when there is none."""
         for name in self._extract:
-            context = FORMATS[name].extract(ctx.headers)
+            context = FORMATS[name].extract(ctx.upstream.headers)
             if context is not None:
                 found = "b3-single" if name == "b3" and context.is_single_b3 else name
                 return context, found

@@ -1,7 +1,7 @@
 """Counters in Redis, which several gateways share.
 
 Each question is one round trip, however many windows it asks about. The client comes from redis-py, imported
-when a plugin uses it first. Rules of the file:
+when a plugin is configured to use it. Rules of the file:
 
 1. Nothing waits longer than the configured timeout, whatever Redis does: away, slow, full, or silent.
 2. Every failure is a ``RedisUnavailable``; what then happens is the plugin's (``fault_tolerant``) decision.
@@ -70,10 +70,12 @@ class RedisConfig:
 
 
 def check_redis(config: RedisConfig) -> None:
-    """Raise ``ConfigError`` when something is missing that the redis policy needs."""
+    """Raise ``ConfigError`` when something is missing that the redis policy needs; load the client."""
     for name in ("host", "port", "timeout"):
         if getattr(config, name) is None:
             raise ConfigError(f"redis.{name}", "required field missing")
+    # Now, at a reload, and not while the first request waits for it.
+    import redis.asyncio  # noqa: F401
 
 
 class RedisStore:

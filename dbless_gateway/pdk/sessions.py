@@ -3,7 +3,7 @@
 Nothing is stored here: the cookie is the session. Its four times are those of Kong: *absolute* since the
 login,
 *rolling* since the session was last renewed, *idling* since it was last seen; 0 switches a limit off.
-cryptography is imported when the first session is opened or sealed.
+cryptography is imported when such a plugin is configured.
 """
 
 from __future__ import annotations
@@ -48,6 +48,11 @@ class Session:
 def new_session_id() -> str:
     """Return a random id."""
     return urlsafe_b64encode(os.urandom(32)).rstrip(b"=").decode()
+
+
+def preload() -> None:
+    """Import cryptography now, at a reload, and not while the first request waits for it."""
+    import cryptography.hazmat.primitives.ciphers.aead  # noqa: F401
 
 
 class Sealer:

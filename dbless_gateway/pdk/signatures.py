@@ -1,7 +1,7 @@
 """Checks of signatures in the algorithms of JSON Web Tokens.
 
-HMAC needs only the standard library; for the others PyJWT and cryptography are imported when the first key
-of that kind is used. A verifier never raises: whatever is wrong with a signature, it is not valid.
+HMAC needs only the standard library; for the others PyJWT and cryptography are imported when there is such a
+key. A verifier never raises: whatever is wrong with a signature, it is not valid.
 """
 
 from __future__ import annotations
@@ -27,6 +27,12 @@ ALGORITHMS = _PUBLIC_KEY | _DIGESTS.keys()
 
 # Bytes of a signature: two numbers of the curve's size. PyJWT takes any even length.
 _SIGNATURE_BYTES = {"ES256": 64, "ES384": 96, "ES512": 132}
+
+
+def preload(algorithm: str) -> None:
+    """Import what an algorithm needs now, at a reload, and not while the first request waits for it."""
+    if algorithm in _PUBLIC_KEY:
+        import jwt.algorithms  # noqa: F401
 
 
 def make_verifier(algorithm: str, key: str | None, *, is_base64: bool) -> Verifier | None:

@@ -77,8 +77,10 @@ class HeaderTable:
 
 
 def _request_headers(ctx: Context) -> list[tuple[str, str]]:
-    host = ctx.headers.get("host")
-    return [*([("host", host)] if host is not None else []), *ctx.upstream.headers.items()]
+    """Return what other plugins have made of the headers, and those that the gateway itself treats."""
+    changed = ctx.upstream.headers
+    kept = [(name, value) for name, value in ctx.headers.items() if changed.get(name) is None]
+    return [*kept, *changed.items()]
 
 
 def _plain(name: str) -> str:

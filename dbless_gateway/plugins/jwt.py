@@ -22,7 +22,7 @@ from dbless_gateway.pdk.errors import exit_json, is_grpc
 from dbless_gateway.pdk.identity import Consumer, Credential, Identities
 from dbless_gateway.pdk.plugin import PluginEnv
 from dbless_gateway.pdk.reply import Reply
-from dbless_gateway.pdk.signatures import ALGORITHMS, Verifier, make_verifier
+from dbless_gateway.pdk.signatures import ALGORITHMS, Verifier, make_verifier, preload
 
 NAME = "jwt"
 PRIORITY = 1450
@@ -223,7 +223,10 @@ def _decode_base64(part: str) -> bytes | None:
 
 
 def _index_secrets(identities: Identities) -> dict[str, _Secret]:
-    return {
+    index = {
         credential.fields["key"]: _Secret(credential, identities.consumer(credential.consumer))
         for credential in identities.credentials("jwt_secrets")
     }
+    for algorithm in {secret.algorithm for secret in index.values()}:
+        preload(algorithm)
+    return index

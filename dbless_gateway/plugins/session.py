@@ -20,7 +20,7 @@ from dbless_gateway.pdk.cookies import request_cookies
 from dbless_gateway.pdk.identity import Consumer, Credential
 from dbless_gateway.pdk.plugin import ConfigError, PluginEnv
 from dbless_gateway.pdk.reply import Reply
-from dbless_gateway.pdk.sessions import Sealer, Session, new_session_id
+from dbless_gateway.pdk.sessions import Sealer, Session, new_session_id, preload
 
 NAME = "session"
 PRIORITY = 1900
@@ -76,7 +76,8 @@ class Handler:
         self._remember_name = config.remember_cookie_name or "remember"
         self._audience = config.audience or "default"
         self._attributes = "".join(f"; {part}" for part in _attributes(config))
-        self._sealer: Sealer | None = None
+        self._sealer = Sealer(config.secret.encode()) if config.secret else None
+        preload()
 
     def access(self, ctx: Context) -> Reply | None:
         """Recognise whoever has a session, or end it."""
@@ -238,9 +239,7 @@ class Handler:
 
     def _seal(self) -> Sealer:
         if self._sealer is None:
-            secret = self._config.secret
-            own = secret.encode() if secret else self._env.host.secret(f"session:{self._env.plugin_id}")
-            self._sealer = Sealer(own)
+            self._sealer = Sealer(self._env.host.secret(f"session:{self._env.plugin_id}"))
         return self._sealer
 
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from dbless_gateway.config.entities import Consumer, Credential, Route, Service
 from dbless_gateway.http1.headers import Headers, TextHeaders
+from dbless_gateway.pdk.identity import credential_identifier
 from dbless_gateway.pdk.query import parse_query
-from dbless_gateway.proxy.forwarding import identity_block
+from dbless_gateway.proxy.forwarding import IDENTITY_HEADERS, identity_block
 
 if TYPE_CHECKING:
     from dbless_gateway.http1.request_head import RequestHead
@@ -92,6 +93,15 @@ class UpstreamRequest:
             raise ValueError(f"not a host: {value!r}")
         self._host = value
 
+    def identify(self, block: bytes) -> None:
+        """Say who the client is, in headers that later plugins see and may change."""
+        raw = self.headers.raw
+        for name, _ in IDENTITY_HEADERS:
+            raw.remove(name)
+        for line in block.split(b"\r\n")[1:]:
+            name, _, value = line.partition(b": ")
+            raw.add(name, value)
+
     def set_target(self, host: str, port: int) -> None:
         """Send the request to this address instead of the service's."""
         self.target = (host, port)
@@ -141,6 +151,7 @@ class ExchangeContext:
         "response_view",
         "sent_at",
         "started",
+        "status",
         "upload",
         "upstream_path",
         "upstream_request",
@@ -166,6 +177,7 @@ class ExchangeContext:
     identity_block: bytes | None
     pending_headers: list[tuple[str, str, bool]] | None
     response_view: ResponseView | None
+    status: int
     consumer: Consumer | None
     credential: Credential | None
     started: float
@@ -355,6 +367,8 @@ class ExchangeContext:
         request = self.upstream_request
         if request is None:
             request = self.upstream_request = UpstreamRequest(self.head, self.upstream_path)
+            if self.identity_block is not None:
+                request.identify(self.identity_block)
         return request
 
     # Who it is.
@@ -364,9 +378,8 @@ class ExchangeContext:
         self.consumer = consumer
         self.credential = credential
         if consumer is not None:
-            self.identity_block = identity_block(
-                consumer.id, consumer.custom_id, consumer.username, credential.id if credential else None
-            )
+            named = credential_identifier(credential) if credential is not None else None
+            self.identity_block = identity_block(consumer.id, consumer.custom_id, consumer.username, named)
             route = self.compiled_route
             if route is not None:
                 self.chain = route.chains.for_consumer(consumer.id, self.position)
@@ -374,6 +387,8 @@ class ExchangeContext:
             self.identity_block = (
                 f"\r\nX-Credential-Identifier: {credential.id}".encode() if credential is not None else b""
             )
+        if self.upstream_request is not None:
+            self.upstream_request.identify(self.identity_block)
 
     # The answer.
 
@@ -397,7 +412,10 @@ class ExchangeContext:
         """The response's head; only from header_filter on."""
         view = self.response_view
         if view is None:
-            raise RuntimeError("there is no response before header_filter")
+            if not self.status:
+                raise RuntimeError("there is no response before header_filter")
+            # Nothing was sent, because the client had gone: the log still asks for the status.
+            view = self.response_view = ResponseView(self.status, Headers(b""))
         return view
 
     @property

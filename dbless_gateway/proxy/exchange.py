@@ -72,7 +72,6 @@ class Exchange(ExchangeContext):
         "response_chunked",
         "response_side",
         "snapshot",
-        "status",
         "target",
         "task",
         "tried",

@@ -21,7 +21,7 @@ _UPGRADE = b"\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket"
 _HOSTS_REMEMBERED = 1024
 _IDENTITIES_REMEMBERED = 4096
 # Sent on as they came unless an authentication plugin has spoken: then they are its own.
-_IDENTITY_HEADERS = (
+IDENTITY_HEADERS = (
     (b"x-consumer-id", b"X-Consumer-ID"),
     (b"x-consumer-custom-id", b"X-Consumer-Custom-ID"),
     (b"x-consumer-username", b"X-Consumer-Username"),
@@ -124,7 +124,8 @@ def request_head(exchange: Exchange, host: bytes, framing: bytes) -> bytes:
         )
         if exchange.prefix is not None:
             parts += (b"\r\nX-Forwarded-Prefix: ", exchange.prefix)
-    if exchange.identity_block is not None:
+    # Once a plugin has asked for the request, its headers say who the client is.
+    if exchange.identity_block is not None and edited is None:
         parts.append(exchange.identity_block)
     if gateway.options.request_id_upstream:
         parts += (b"\r\nX-Kong-Request-Id: ", exchange.request_id_bytes)
@@ -157,7 +158,7 @@ def _forward_with_special(exchange: Exchange, head: RequestHead, parts: list[byt
     if te is not None and b"trailers" in te.lower():
         parts.append(b"\r\nTE: trailers")
     if exchange.identity_block is None:
-        for name, sent in _IDENTITY_HEADERS:
+        for name, sent in IDENTITY_HEADERS:
             value = special.get(name)
             if value is not None:
                 parts += (b"\r\n", sent, b": ", value)

@@ -56,7 +56,8 @@ def proxied_head(exchange: Exchange, response: ResponseHead, framing: bytes) -> 
     content_type = response.content_type
     if content_type is not None:
         block += with_charset(content_type, exchange.gateway.charset)
-    if exchange.chain.header_filter or exchange.pending_headers is not None:
+    chain = exchange.chain
+    if chain.header_filter or chain.log or exchange.pending_headers is not None:
         line, block = filtered(exchange, response.status, block, line)
         if exchange.status != response.status:
             framing = _reframed(exchange, response, framing)
@@ -117,7 +118,7 @@ def filtered(exchange: Exchange, status: int, block: bytes, line: bytes) -> tupl
     if pending is not None:
         headers.put(pending)
     steps = exchange.chain.header_filter
-    if steps:
+    if steps or exchange.chain.log:  # Logs show what was sent.
         view = exchange.response_view = ResponseView(status, headers)
         for step in steps:
             step(exchange)

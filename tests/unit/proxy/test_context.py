@@ -111,6 +111,7 @@ def test_in_access(make_stage: MakeStage, view: Callable[[Any], Any], expected: 
         (lambda ctx: ctx.source, "upstream"),
         (lambda ctx: ctx.upstream_status, 201),
         (lambda ctx: ctx.status, 201),
+        (lambda ctx: ctx.response.status, 201),
         (lambda ctx: ctx.upstream_uri, "/p/a%2Fb/d?x=1&y=%20z&x&e="),
         (lambda ctx: ctx.request_size, len(RAW)),
         (lambda ctx: ctx.response_size > len(b"answer"), True),
@@ -175,6 +176,37 @@ def test_authenticated_consumer_is_seen_later(make_stage: MakeStage) -> None:
     stage.connect().send(request_bytes())
     stage.accept().answer()
     assert later.seen == [("alice", "k1", "c1", "hello")]
+
+
+@pytest.mark.parametrize("looks_first", [False, True])
+def test_later_plugins_may_change_what_the_target_learns_about_the_client(
+    make_stage: MakeStage, looks_first: bool
+) -> None:
+    class Authenticating:
+        def access(self, ctx: Any) -> None:
+            if looks_first:
+                ctx.upstream.headers.set("X-Consumer-Username", "forged")
+            credential = make_credential("k1", "basicauth_credentials", "c1", username="al")
+            ctx.authenticate(make_consumer("c1", "alice"), credential)
+
+    class Changing:
+        def access(self, ctx: Any) -> None:
+            headers = ctx.upstream.headers
+            headers.set("X-Who", headers.get("x-consumer-username"))
+            headers.remove("X-Consumer-ID")
+
+    stage = make_stage(plugins=[Authenticating(), Changing()])
+    stage.connect().send(
+        request_bytes(headers=[("X-Consumer-ID", "forged"), ("X-Anonymous-Consumer", "true")])
+    )
+    text = stage.accept().read_request().raw
+
+    assert b"X-Who: alice\r\n" in text
+    assert b"X-Credential-Identifier: al\r\n" in text
+    assert text.count(b"X-Consumer-Username") == 1
+    assert b"X-Consumer-ID" not in text
+    assert b"X-Anonymous" not in text
+    assert b"forged" not in text
 
 
 def test_there_is_no_response_before_its_time(make_stage: MakeStage) -> None:
