@@ -37,6 +37,7 @@ wheel: $(VENV)/.installed
 
 # With a C compiler at hand the compiled wheel competes, too.
 bench: $(VENV)/.installed $(if $(shell command -v cc),$(VENV)-compiled/.installed)
+	$(BIN)/python -m benchmarks.validate
 	$(BIN)/python -m benchmarks.load $(if $(shell command -v cc),--compiled $(VENV)-compiled/bin/python)
 
 clean:

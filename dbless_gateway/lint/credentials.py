@@ -42,20 +42,46 @@ def secret_spans(places: Places) -> Iterator[tuple[str, Span]]:
 
 def _hidden_values(places: Places) -> Iterator[tuple[Draft, Path, Mapping[str, Any], object]]:
     """Yield each given value of a field that may hold a secret, with its place and the field's schema."""
-    schemas = load_schemas()
+    records = _HidingRecords(load_schemas())
     for draft in places.drafts:
-        for record, values, path in _records(draft, schemas):
-            for below, schema, value in _in_record(record, values, path):
-                yield draft, below, schema, value
+        record = records.of_entity(draft.collection)
+        if record is not None:
+            for path, schema, value in _in_record(record, draft.fields, ()):
+                yield draft, path, schema, value
+        name, config = draft.fields.get("name"), draft.fields.get("config")
+        if draft.collection == "plugins" and isinstance(name, str) and isinstance(config, Map):
+            record = records.of_plugin(name)
+            if record is not None:
+                for path, schema, value in _in_record(record, config, ("config",)):
+                    yield draft, path, schema, value
 
 
-def _records(draft: Draft, schemas: Schemas) -> Iterator[tuple[Record, Mapping[str, Any], Path]]:
-    yield schemas.entity(draft.collection).record, draft.fields, ()
-    name, config = draft.fields.get("name"), draft.fields.get("config")
-    if draft.collection == "plugins" and isinstance(name, str) and isinstance(config, Map):
-        plugin = schemas.plugin(name)
-        if plugin is not None:
-            yield plugin.record, config, ("config",)
+class _HidingRecords:
+    """The records that have a secret somewhere; most have none, and need not be walked."""
+
+    def __init__(self, schemas: Schemas) -> None:
+        self._schemas = schemas
+        self._entities: dict[str, Record | None] = {}
+        self._plugins: dict[str, Record | None] = {}
+
+    def of_entity(self, collection: str) -> Record | None:
+        if collection not in self._entities:
+            entity = self._schemas.entity(collection)
+            self._entities[collection] = entity.record if _may_hide(entity.schema) else None
+        return self._entities[collection]
+
+    def of_plugin(self, name: str) -> Record | None:
+        if name not in self._plugins:
+            plugin = self._schemas.plugin(name)
+            hides = plugin is not None and _may_hide(plugin.schema)
+            self._plugins[name] = plugin.record if plugin is not None and hides else None
+        return self._plugins[name]
+
+
+def _may_hide(schema: Any) -> bool:
+    if isinstance(schema, dict):
+        return is_secret(schema) or any(map(_may_hide, schema.values()))
+    return isinstance(schema, list) and any(map(_may_hide, schema))
 
 
 def _in_record(

@@ -18,8 +18,10 @@ C = TypeVar("C")
 
 def build_config(config_type: type[C], values: dict[str, Any]) -> C:
     """Return an instance of ``config_type`` with these values, nested dataclasses included."""
+    # mypy does not see that a class can be hashed.
+    hashable: Any = config_type
     given = {name.replace("-", "_"): value for name, value in values.items()}
-    return config_type(**{name: _convert(hint, given.get(name)) for name, hint in _hints(config_type)})
+    return config_type(**{name: _convert(hint, given.get(name)) for name, hint in _hints(hashable)})
 
 
 @lru_cache(maxsize=256)

@@ -319,6 +319,43 @@ def test_no_event_loop_is_loaded() -> None:
     assert result.stdout.splitlines()[-1] == "[]"
 
 
+BAD_INPUT = [
+    ("not YAML", b"a: [1, 2", "yaml/syntax"),
+    ("not JSON", b'{"a": ', "json/syntax"),
+    ("no text", bytes(range(128, 256)), "file/encoding"),
+    ("empty", b"", "file/empty"),
+    ("NUL", b"a: \x00", "yaml/character"),
+    ("deep", b"a: " + b"[" * 10_000, "yaml/nesting"),
+    ("deep JSON", b'{"a": ' + b"[" * 10_000, "yaml/nesting"),
+    ("a list", b"- 1", "format/root"),
+    ("itself", b"a: &a [*a]", "yaml/alias"),
+    ("a bomb", b"a: &a [x, x, x, x, x, x, x, x, x, x]\n" + b"".join(
+        b"%c: &%c [*%c, *%c, *%c, *%c, *%c, *%c, *%c, *%c, *%c, *%c]\n" % (c, c, *[c - 1] * 10)
+        for c in range(ord("b"), ord("k"))
+    ), "yaml/alias-expansion"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("content", "code"), [row[1:] for row in BAD_INPUT], ids=[row[0] for row in BAD_INPUT]
+)
+def test_bad_input_is_one_diagnostic(files: Files, content: bytes, code: str) -> None:
+    file = files.folder / ("kong.json" if content.startswith(b"{") else "kong.yaml")
+    file.write_bytes(content)
+    exit_code, printed = files.run("--format", "json", str(file))
+
+    assert exit_code == 1
+    (problem,) = json.loads(printed)["problems"]
+    assert problem["code"] == code
+
+
+def test_a_folder_without_files(files: Files) -> None:
+    code, printed = files.run(str(files.folder))
+
+    assert code == 2
+    assert "file/unreadable" in printed
+
+
 THIRTY = REPOSITORY / "tests" / "unit" / "cli" / "thirty_mistakes.yaml"
 
 
