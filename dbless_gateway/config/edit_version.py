@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from dbless_gateway.config.deprecated import Translation
 from dbless_gateway.config.dialect import OLD_VERSIONS, translate
 from dbless_gateway.config.document import Document, Map, plain
 from dbless_gateway.config.drafts import Draft, Finding, Report
@@ -17,7 +18,6 @@ from dbless_gateway.config.edit import Editable, NotEditable, rename_key
 from dbless_gateway.config.faults import Fatal
 from dbless_gateway.config.formats import regex_error
 from dbless_gateway.config.json_positions import read_json
-from dbless_gateway.config.normalize import translate_deprecated
 from dbless_gateway.config.positions import read_yaml
 from dbless_gateway.config.schemas import Schemas, load_schemas
 from dbless_gateway.config.tree import collect_drafts
@@ -130,13 +130,13 @@ class _Conversion:
         if schema is None or id(target) in self._done:
             return
         self._done.add(id(target))
-        new: dict[str, Any] = plain(draft.fields["config"])
-        findings = translate_deprecated(schema.record, new, ("config",))
+        translation = Translation(schema.record, plain(draft.fields["config"]))
+        new = translation.config
         for name in _lost(old, new):
             self._note(
                 (*draft.path(), "config", name), f"`config.{name}` is written the new way", is_open=False
             )
-        for finding in findings:
+        for finding in translation.findings:
             if finding.code == "plugin/mismatch":
                 self._open(draft, finding)
         _make_equal(target, old, new)

@@ -11,6 +11,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from dbless_gateway.config.checks import check_all, check_record, mentioned
+from dbless_gateway.config.deprecated import Translation
 from dbless_gateway.config.dialect import hint_old_names
 from dbless_gateway.config.drafts import Draft, Finding, Path, Report
 from dbless_gateway.config.normalize import complete, complete_config
@@ -57,15 +58,9 @@ class Judge:
             self._report.add(draft, Finding(("name",), "plugin/unknown", message, self._similar(name)))
             return
         self._add(draft, _check_use(draft, schema))
-        config = fields.get("config") or {}
-        findings = self._validator(f"plugin {name}", schema.schema).findings(config)
-        findings = [finding._replace(path=("config", *finding.path)) for finding in findings]
-        bad = self._set_aside(draft, hint_old_names(findings, schema), depth=1)
-        if bad:
-            fields["config"] = {key: value for key, value in config.items() if key not in bad}
-        self._add(draft, complete_config(draft, schema))
         if "config" in wrong:
             return
+        bad = self._judge_config(draft, schema)
         wrong_names = frozenset(f"config.{name}" for name in bad)
         checks = [c for c in schema.record.checks if wrong_names.isdisjoint(mentioned(c))]
         self._add(draft, check_all(checks, fields))
@@ -73,6 +68,27 @@ class Judge:
             self._add(draft, check_record(record, values, ("config", *path)))
         if not bad:
             self._add(draft, check_plugin(name, fields))
+
+    def _judge_config(self, draft: Draft, schema: PluginSchema) -> set[str]:
+        """Validate, translate and complete ``config``; return the names of its fields that are wrong."""
+        bad = self._validate_config(draft, schema)
+        translation = Translation(schema.record, draft.fields["config"])
+        draft.fields["config"] = translation.config
+        self._add(draft, translation.findings)
+        if translation.renamed:
+            # What has moved must also be right where it is now.
+            draft.renamed |= translation.renamed
+            bad |= self._validate_config(draft, schema)
+        complete_config(draft, schema)
+        return bad
+
+    def _validate_config(self, draft: Draft, schema: PluginSchema) -> set[str]:
+        config = draft.fields.get("config") or {}
+        findings = self._validator(f"plugin {draft.fields['name']}", schema.schema).findings(config)
+        findings = [finding._replace(path=("config", *finding.path)) for finding in findings]
+        bad = self._set_aside(draft, hint_old_names(findings, schema), depth=1)
+        draft.fields["config"] = {key: value for key, value in config.items() if key not in bad}
+        return bad
 
     def _similar(self, name: str) -> str | None:
         match = get_close_matches(name, self._schemas.plugin_names(), n=1, cutoff=0.7)

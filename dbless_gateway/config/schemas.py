@@ -125,7 +125,7 @@ class Record:
                 continue
             items = list(value)
             if list_record is not None:
-                items = [list_record.fill(item, keep_null=keep_null) for item in items]
+                items = [list_record.fill(item or {}, keep_null=keep_null) for item in items]
             out[name] = _without_duplicates(items) if is_set else items
         for name, map_record in self._maps:
             if out[name] is not None:

@@ -61,6 +61,10 @@ REFUSED = [
     Rejected("plugin/mismatch", "both deprecated and new field are used but their values mismatch: redis_host = a vs redis.host = b", _plugin("rate-limiting", "{minute: 2, redis_host: §a, redis: {host: b}}")),
     Rejected("schema/type", "expected a string", _plugin("rate-limiting", "{minute: 2, redis_host: §5}")),
     Rejected("schema/required", "required field missing", _plugin("rate-limiting", "{minute: 2, fault_tolerant: §null}")),
+    Rejected("schema/range", "value should be between 0 and 65535", _plugin("rate-limiting", "{minute: 2, redis_port: §70000}")),
+    Rejected("schema/format", "must not have a port", _plugin("rate-limiting", "{minute: 2, redis_host: §'a:1'}")),
+    Rejected("schema/format", "must not be an IP", _plugin("acme", "{account_email: a@b.c, storage_config: {redis: {ssl_server_name: §1.2.3.4}}}")),
+    Rejected("schema/enum", "expected one of: Strict, Lax, None, Default", _plugin("session", "{cookie_samesite: §x}")),
     # proxy-cache
     Rejected("schema/required", "required field missing", _plugin("proxy-cache", "§{cache_ttl: 30}")),
     Rejected("schema/enum", "expected one of: memory", _plugin("proxy-cache", "{strategy: §redis}")),

@@ -182,6 +182,7 @@ ROUTES = [
     Rejected("schema/format", "invalid ip or cidr range: '1.2.3.4/33'", _route("protocols: [tcp]\n  sources: [{ip: §1.2.3.4/33}]")),
     Rejected("schema/range", "value should be between 0 and 65535", _route("protocols: [tcp]\n  destinations: [{port: §70000}]")),
     Rejected("rule/one-of", "at least one of these fields must be non-empty: 'ip', 'port'", _route("protocols: [tcp]\n  sources: [§{}]")),
+    Rejected("rule/one-of", "at least one of these fields must be non-empty: 'ip', 'port'", _route("protocols: [tcp]\n  sources: [§[]]")),
     Rejected("schema/unknown-field", "unknown field", _route("protocols: [tcp]\n  sources: [{§host: a}]")),
     Rejected("schema/type", "expected an integer", _route("paths: [/]\n  regex_priority: §high")),
     Rejected("schema/type", "expected a boolean", _route("paths: [/]\n  strip_path: §0")),
