@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import re
 import signal
 import socket
@@ -16,6 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -30,6 +32,10 @@ START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 30.0
 # How often readiness is asked for while the log says nothing.
 POLL_S = 0.05
+# Where free ports are looked for from; below are the well-known ones.
+FIRST_PORT = 10_000
+# Several test runs at a time on one machine must not pick alike.
+_PICK = random.SystemRandom()
 
 
 class GatewayLog:
@@ -192,12 +198,29 @@ def write_atomically(file: Path, text: str) -> None:
 
 
 def free_ports(count: int) -> list[int]:
-    """Return ports that nobody listens on; all are held until the last is found, so that they differ."""
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    """Return ports that nobody listens on.
+
+    They lie below the range from which the kernel takes the ports of outgoing connections: one of these
+    could take the port before the gateway does, and a client that asks a port of that range again and again
+    until somebody listens would some day be connected to itself. All are held until the last is found, so
+    that they differ.
+    """
+    held: list[socket.socket] = []
+    while len(held) < count:
+        with suppress(OSError):
+            held.append(
+                socket.create_server(("127.0.0.1", _PICK.randrange(FIRST_PORT, _end_of_quiet_ports())))
+            )
     ports = [sock.getsockname()[1] for sock in held]
     for sock in held:
         sock.close()
     return ports
+
+
+def _end_of_quiet_ports() -> int:
+    first_ephemeral = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    # Where the kernel hands out nearly all of them there is no quiet range.
+    return first_ephemeral if first_ephemeral > 2 * FIRST_PORT else 65_536
 
 
 def resident_bytes(pid: int) -> int:
