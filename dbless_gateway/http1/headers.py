@@ -98,6 +98,15 @@ class Headers:
             self._folded = folded = folded[:at] + folded[end:]
             at = folded.find(needle, at)
 
+    def remove_starting(self, name: bytes, prefix: bytes) -> None:
+        """Remove every line of that name whose value starts so (one cookie among several)."""
+        values = self.get_all(name)
+        if any(value.startswith(prefix) for value in values):
+            self.remove(name)
+            for value in values:
+                if not value.startswith(prefix):
+                    self.add(name, value)
+
     def add(self, name: bytes, value: bytes) -> None:
         """Append one line; ValueError when the value would break the message."""
         for byte in _FORBIDDEN_IN_VALUES:

@@ -17,6 +17,7 @@ from dbless_gateway.pdk.query import parse_query
 from dbless_gateway.proxy.forwarding import IDENTITY_HEADERS, identity_block
 
 if TYPE_CHECKING:
+    from dbless_gateway.balancing.hash_key import NewCookie
     from dbless_gateway.http1.request_head import RequestHead
     from dbless_gateway.pdk.reply import Reply
     from dbless_gateway.proxy.downstream import ClientConnection
@@ -135,6 +136,7 @@ class ExchangeContext:
         "compiled_route",
         "compiled_service",
         "consumer",
+        "new_cookie",
         "credential",
         "ended_at",
         "gateway",
@@ -175,6 +177,7 @@ class ExchangeContext:
     request_id_bytes: bytes
     upstream_request: UpstreamRequest | None
     identity_block: bytes | None
+    new_cookie: NewCookie | None
     pending_headers: list[tuple[str, str, bool]] | None
     response_view: ResponseView | None
     status: int

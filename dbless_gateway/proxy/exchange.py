@@ -20,6 +20,7 @@ from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from dbless_gateway.balancing.hash_key import NewCookie
 from dbless_gateway.config.entities import Consumer, Credential
 from dbless_gateway.http1.request_head import RequestHead
 from dbless_gateway.http1.response_head import NO_BODY, ResponseHead
@@ -67,6 +68,7 @@ class Exchange(ExchangeContext):
 
     __slots__ = (
         "balancer",
+        "hash_input",
         "peer",
         "request_side",
         "response_chunked",
@@ -119,6 +121,8 @@ class Exchange(ExchangeContext):
         self.tried: tuple[Peer, ...] = ()
         self._tries: list[dict[str, Any]] | None = None
         self.tries_left = 0
+        self.hash_input: bytes | None = None
+        self.new_cookie: NewCookie | None = None  # to be set by the response
         self.wait = Wait.NOBODY
         # The response.
         self.response_side = _WAITING
@@ -289,14 +293,13 @@ class Exchange(ExchangeContext):
             key = service.balancer_key
             balancer = upstreams.for_upstream(key[1]) if len(key) == 2 else upstreams.for_host(key[1], key[2])
         self.balancer = balancer
-        hash_input = b""
-        if service.hash_key is not None:
-            hash_key = service.hash_key(self)
-            hash_input = hash_key.value
-            if hash_key.cookie is not None and not self.tried:
-                self.add_response_header("Set-Cookie", hash_key.cookie.header_value)
-        peer = self.peer = balancer.pick(hash_input, self.tried)
+        if balancer.hash_key is not None and self.hash_input is None:
+            # Once per exchange: a cookie that was made up stays the same for every try.
+            self.hash_input, self.new_cookie = balancer.hash_key(self)
+        peer = self.peer = balancer.pick(self.hash_input or b"", self.tried)
         if peer is not None:
+            if self.hash_input is not None and self.new_cookie is None:
+                self.new_cookie = balancer.sticky_cookie(self.hash_input, peer)
             return self.connect(peer, balancer, service)
         waiting = balancer.waiting
         if waiting is not None:
@@ -396,15 +399,13 @@ class Exchange(ExchangeContext):
 
     def on_response(self, response: ResponseHead, pieces: list[bytes], is_last: bool) -> None:
         """The target's head has come, with what has come of its body."""
-        now = self.answered_at = monotonic()
+        self.answered_at = monotonic()
         status = self.status = self.upstream_status = response.status
         peer, balancer = self.peer, self.balancer
         if peer is not None and balancer is not None:
-            balancer.ended(peer, now - self.sent_at)
             balancer.report_status(peer, status)
             if self.chain.log:
                 self.note_try(peer)
-            self.peer = None
         if status == 101:
             return self._open_tunnel(response, b"".join(pieces))
         # Runs the header_filter steps, from which body_filter steps learn what the response is.
@@ -722,11 +723,15 @@ class Exchange(ExchangeContext):
         self.client.abort()
         self.finish()
 
-    def _drop_target(self) -> None:
+    def _leave_peer(self) -> None:
+        """Tell the balancer that the peer has one request less, and how fast it answered."""
         peer, balancer = self.peer, self.balancer
         if peer is not None and balancer is not None:
-            balancer.ended(peer, None)
             self.peer = None
+            balancer.ended(peer, None if self.upstream_status is None else self.answered_at - self.sent_at)
+
+    def _drop_target(self) -> None:
+        self._leave_peer()
         if self.target is not None:
             self.target.abandon()
             self.target = None
@@ -766,6 +771,8 @@ class Exchange(ExchangeContext):
     def finish(self) -> None:
         """Log, count, and let the client's connection go on."""
         self.ended_at = monotonic()
+        if self.peer is not None:
+            self._leave_peer()
         for step in self.chain.log:
             try:
                 step(self)

@@ -57,7 +57,8 @@ def proxied_head(exchange: Exchange, response: ResponseHead, framing: bytes) -> 
     if content_type is not None:
         block += with_charset(content_type, exchange.gateway.charset)
     chain = exchange.chain
-    if chain.header_filter or chain.log or exchange.pending_headers is not None:
+    is_watched = chain.header_filter or chain.log or exchange.new_cookie is not None
+    if is_watched or exchange.pending_headers is not None:
         line, block = filtered(exchange, response.status, block, line)
         if exchange.status != response.status:
             framing = _reframed(exchange, response, framing)
@@ -117,6 +118,10 @@ def filtered(exchange: Exchange, status: int, block: bytes, line: bytes) -> tupl
     pending = exchange.pending_headers
     if pending is not None:
         headers.put(pending)
+    cookie = exchange.new_cookie
+    if cookie is not None:
+        headers.remove_starting(b"set-cookie", cookie.name.encode("latin-1") + b"=")
+        headers.add(b"Set-Cookie", cookie.header_value.encode("latin-1", "replace"))
     steps = exchange.chain.header_filter
     if steps or exchange.chain.log:  # Logs show what was sent.
         view = exchange.response_view = ResponseView(status, headers)

@@ -11,7 +11,6 @@ import ssl
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 
-from dbless_gateway.balancing.hash_key import compile_hash_key
 from dbless_gateway.config.entities import Entities, Route, Service, Upstream, Where
 from dbless_gateway.config.problems import Problem
 from dbless_gateway.pdk.identity import Identities
@@ -136,7 +135,6 @@ def _service(service: Service, upstream: Upstream | None, contexts: TargetTlsCon
     return CompiledService(
         entity=service,
         balancer_key=key,
-        hash_key=compile_hash_key(upstream) if upstream else None,
         tls=contexts.for_service(service, upstream),
         retries=service.retries,
         connect_timeout_s=service.connect_timeout / 1000,

@@ -12,7 +12,6 @@ from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from dbless_gateway.balancing.hash_key import HashKey, KeySource
 from dbless_gateway.config.entities import Route, Service, Target, Upstream
 from dbless_gateway.pdk.identity import Identities
 from dbless_gateway.routing.router import Router
@@ -63,7 +62,6 @@ class CompiledService:
 
     entity: Service
     balancer_key: BalancerKey  # ("upstream", id) or ("host", host, port)
-    hash_key: Callable[[KeySource], HashKey] | None
     tls: TargetTls | None
     retries: int
     connect_timeout_s: float
