@@ -20,13 +20,14 @@ from typing import Any, TypeVar
 import uvloop
 
 from dbless_gateway import __version__
-from dbless_gateway.admin.api import ADMIN_API, STATUS_API, Api
+from dbless_gateway.admin.api import ADMIN_API, STATUS_API, Api, Endpoint
 from dbless_gateway.admin.server import AdminServer
 from dbless_gateway.config.problems import Problem
 from dbless_gateway.runtime.report import NO_HASH, NodeReport, ReloadReport, merge_counts
 from dbless_gateway.server import logs
 from dbless_gateway.server.configurations import Configurations
 from dbless_gateway.server.control import LogLevel, ReopenLogs
+from dbless_gateway.server.listen import Listen
 from dbless_gateway.server.listeners import Listener, ListenError, bind_all
 from dbless_gateway.server.loading import LOADER_MODULE, Configuration, LoaderFailed
 from dbless_gateway.server.node_health import NodeHealth
@@ -71,6 +72,7 @@ class Supervisor:
         self._reloading = asyncio.Lock()
         self._listeners: list[Listener] = []
         self._servers: list[AdminServer] = []
+        self._addresses: dict[str, str] = {}  # as bound, by kind of listener
         self._pool: WorkerPool | None = None
         self._shared: SharedState | None = None
         self._health: NodeHealth | None = None
@@ -102,11 +104,22 @@ class Supervisor:
         """Take the addresses and answer probes, before the configuration is looked at."""
         settings = self._settings
         self._listeners = bind_all(settings.proxy_listens, settings.workers)
-        for listens, table in ((settings.admin_listens, ADMIN_API), (settings.status_listens, STATUS_API)):
-            server = AdminServer(Api(table, self).answer, f"kong/{settings.proxy.version}")
-            self._servers.append(server)
-            for listener in bind_all(listens, 1):
-                await server.start(listener.sockets, listener.listen.backlog)
+        self._note_addresses("proxy", self._listeners)
+        await self._open_api("admin", settings.admin_listens, ADMIN_API)
+        await self._open_api("status", settings.status_listens, STATUS_API)
+        logs.event(_log, "info", "listening", **self._addresses)
+
+    async def _open_api(self, name: str, listens: Sequence[Listen], table: Sequence[Endpoint]) -> None:
+        server = AdminServer(Api(table, self).answer, f"kong/{self._settings.proxy.version}")
+        self._servers.append(server)
+        listeners = bind_all(listens, 1)
+        self._note_addresses(name, listeners)
+        for listener in listeners:
+            await server.start(listener.sockets, listener.listen.backlog)
+
+    def _note_addresses(self, name: str, listeners: Sequence[Listener]) -> None:
+        if listeners:
+            self._addresses[name] = ",".join(listener.address for listener in listeners)
 
     async def _start_serving(self) -> int:
         """Load, start the workers, then watch; return an exit code when that fails."""
@@ -198,7 +211,7 @@ class Supervisor:
         fields: dict[str, Any] = {"hash": loaded.hash, "duration_ms": duration_ms, **loaded.counts}
         if outcome == "started":
             fields |= {"pid": os.getpid(), "workers": self._settings.workers}
-            fields |= {"proxy": ",".join(listener.address for listener in self._listeners)}
+            fields |= self._addresses
         else:
             fields = {"old_hash": old_hash} | fields
         logs.event(_log, "notice", outcome, **fields)

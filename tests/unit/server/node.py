@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -13,7 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from tests.support.client import fetch
-from tests.support.gateway import REPOSITORY, GatewayLog, free_ports
+from tests.support.gateway import REPOSITORY, GatewayLog
 
 STOP_TIMEOUT_S = 20.0
 
@@ -23,12 +24,13 @@ class Node:
 
     def __init__(self, folder: Path, *, workers: int = 2, wait: bool = True, **settings: str) -> None:
         self.file = folder / "conf.json"
-        self.port, self.admin_port, self.status_port = free_ports(3)
+        self.port = self.admin_port = self.status_port = 0  # known when it listens
         self.settings = {
-            "proxy_listen": f"127.0.0.1:{self.port} reuseport",
-            "admin_listen": f"127.0.0.1:{self.admin_port}",
-            "status_listen": f"127.0.0.1:{self.status_port}",
+            "proxy_listen": "127.0.0.1:0 reuseport",
+            "admin_listen": "127.0.0.1:0",
+            "status_listen": "127.0.0.1:0",
             "nginx_worker_processes": str(workers),
+            "log_level": "info",
             **settings,
         }
         self.wait = wait
@@ -54,7 +56,14 @@ class Node:
         self.log = GatewayLog(self.process.stdout)
         if self.wait:
             self.log.wait_for(r"\] \d+: started ")
+            self.note_ports()
         return self
+
+    def note_ports(self) -> None:
+        """Wait until it listens, and remember where."""
+        line = self.log.wait_for(": listening ")
+        ports = {name: int(port) for name, port in re.findall(r"(\w+)=127\.0\.0\.1:(\d+)", line)}
+        self.port, self.admin_port, self.status_port = (ports[name] for name in ("proxy", "admin", "status"))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -46,7 +46,7 @@ def test_serves_with_all_workers_and_is_ready(node: Node) -> None:
 
 def test_sockets_without_reuseport_are_shared(tmp_path: Path) -> None:
     node = Node(tmp_path)
-    node.settings["proxy_listen"] = f"127.0.0.1:{node.port}"
+    node.settings["proxy_listen"] = "127.0.0.1:0"
     node.serve(hash="h1", answer="one")
     with node:
         assert node.ask()[0] == "one"
@@ -85,18 +85,21 @@ class TestRefusesToStart:
         assert any("the loader ended with code 9" in line for line in node.log.lines)
 
     def test_when_an_address_is_taken(self, tmp_path: Path) -> None:
-        node = Node(tmp_path, wait=False)
-        node.serve(hash="h1")
-        with socket.create_server(("127.0.0.1", node.port)), node:
-            assert node.end() == 1
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            node = Node(tmp_path, wait=False, proxy_listen=f"127.0.0.1:{taken.getsockname()[1]} reuseport")
+            node.serve(hash="h1")
+            with node:
+                assert node.end() == 1
         assert any("98: Address already in use" in line for line in node.log.lines)
 
     def test_when_another_gateway_has_the_address(self, tmp_path: Path) -> None:
         first = Node(tmp_path)
         first.serve(hash="h1")
-        second = Node(tmp_path, wait=False, proxy_listen=f"127.0.0.1:{first.port} reuseport")
-        with first, second:
-            assert second.end() == 1
+        second = Node(tmp_path, wait=False)
+        with first:
+            second.settings["proxy_listen"] = f"127.0.0.1:{first.port} reuseport"
+            with second:
+                assert second.end() == 1
         assert any("98: Address already in use" in line for line in second.log.lines)
 
 
@@ -328,10 +331,10 @@ class TestStop:
             assert node.ask()[0] == "one"
 
     def test_a_stop_does_not_wait_for_a_load(self, tmp_path: Path) -> None:
-        node = Node(tmp_path, wait=False, log_level="info")
+        node = Node(tmp_path, wait=False)
         node.serve(sleep=30)
         with node:
-            node.log.wait_for("loading")
+            node.note_ports()
             assert node.ready() == (503, "no configuration available (configuration hash is not initialized)")
             node.process.send_signal(signal.SIGTERM)
             assert node.end() == 0
