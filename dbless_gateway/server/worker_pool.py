@@ -124,9 +124,12 @@ class WorkerPool:
                 worker.kill()
             began = time.monotonic()
             outcome = await self._catch_up(worker)
-            if not first.done():
+            is_first = not first.done()
+            if is_first:
                 first.set_result(outcome)
             code = await worker.wait()
+            if is_first and not isinstance(outcome, Ready):
+                return  # ``start`` has failed, and says so.
             self._retired = retire(self._retired, worker.report.get("counts", {}))
             if self._ending:
                 return

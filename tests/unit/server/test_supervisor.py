@@ -76,6 +76,7 @@ class TestRefusesToStart:
         with node:
             assert node.end() == 1
         assert any("a worker ended before it served anything" in line for line in node.log.lines)
+        assert not any("is replaced" in line for line in node.log.lines)
 
     def test_when_the_loader_fails(self, tmp_path: Path) -> None:
         node = Node(tmp_path, wait=False)
