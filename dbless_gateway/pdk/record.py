@@ -6,7 +6,7 @@ One object per request in Kong's format; absent values are left out. Other plugi
 
 1. A record never carries a secret: Authorization, cookies and the names in ``secret_names`` are ``REDACTED``
 in
-   headers and query alike. key-auth adds the names that it looks for.
+   headers and query alike. key-auth and jwt add the names that they look for.
 2. What does not change between requests (routes, services, consumers as JSON objects) is built once.
 """
 
@@ -14,9 +14,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
+from urllib.parse import unquote_plus
 
 import orjson
 
@@ -79,7 +80,7 @@ class Recorder:
         """Return the record of an exchange."""
         record = {
             "request": self._request(ctx),
-            "upstream_uri": ctx.upstream_uri,
+            "upstream_uri": self._uri(ctx.upstream_uri),
             "upstream_status": "" if ctx.upstream_status is None else str(ctx.upstream_status),
             "response": {
                 "status": ctx.response.status,
@@ -111,7 +112,7 @@ class Recorder:
 
     def _request(self, ctx: Context) -> Record:
         args = ctx.query_args() if ctx.raw_query else {}
-        uri = ctx.raw_path if ctx.raw_query is None else f"{ctx.raw_path}?{self._query(ctx.raw_query, args)}"
+        uri = ctx.raw_path if ctx.raw_query is None else f"{ctx.raw_path}?{self._query(ctx.raw_query)}"
         request = {
             "id": ctx.request_id,
             "uri": uri,
@@ -130,18 +131,23 @@ class Recorder:
             }
         return request
 
-    def _query(self, raw: str, args: Iterable[str]) -> str:
-        if self._secrets.isdisjoint(name.lower() for name in args):
+    def _query(self, raw: str) -> str:
+        """Return a query string without the values of secret arguments, however their names are written."""
+        parts = [part.partition("=") for part in raw.split("&")]
+        if not any(self._is_secret(name) for name, _, _ in parts):
             return raw
-        parts = (part.partition("=") for part in raw.split("&"))
         return "&".join(
-            f"{name}={REDACTED}" if equals and self._is_secret_argument(name) else name + equals + value
+            f"{name}={REDACTED}" if equals and self._is_secret(name) else name + equals + value
             for name, equals, value in parts
         )
 
-    def _is_secret_argument(self, encoded: str) -> bool:
-        # Whoever encodes a secret's name loses the name in the log, never the secret's secrecy.
-        return encoded.lower() in self._secrets or "%" in encoded or "+" in encoded
+    def _is_secret(self, encoded: str) -> bool:
+        name = unquote_plus(encoded) if "%" in encoded or "+" in encoded else encoded
+        return name.lower() in self._secrets
+
+    def _uri(self, uri: str) -> str:
+        path, mark, query = uri.partition("?")
+        return f"{path}?{self._query(query)}" if mark else uri
 
     def _headers(self, view: HeaderView) -> Record:
         headers: Record = {}

@@ -21,6 +21,7 @@ from dbless_gateway.pdk.cookies import request_cookies
 from dbless_gateway.pdk.errors import exit_json, is_grpc
 from dbless_gateway.pdk.identity import Consumer, Credential, Identities
 from dbless_gateway.pdk.plugin import PluginEnv
+from dbless_gateway.pdk.record import secret_names
 from dbless_gateway.pdk.reply import Reply
 from dbless_gateway.pdk.signatures import ALGORITHMS, Verifier, make_verifier, preload
 
@@ -92,6 +93,8 @@ class Handler:
         self._gate = Gate(config.anonymous, env)
         self._secrets = env.identities.index("jwt", _index_secrets)
         self._now = env.host.now
+        names = (*(config.uri_param_names or ()), *self._header_names)
+        secret_names(env).update(name.lower() for name in names)
         realm = f'realm="{config.realm}"' if config.realm else ""
         self._missing = (("WWW-Authenticate", f"Bearer {realm}".strip()),)
         error = ", ".join(filter(None, (realm, 'error="invalid_token"')))

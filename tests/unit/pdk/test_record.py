@@ -136,10 +136,11 @@ def test_secrets_are_redacted() -> None:
         ],
     )
     ctx.respond(200, [("Set-Cookie", "s3cret"), ("Set-Cookie", "s3cret")])
-    ctx.upstream_uri = "/"
+    ctx.upstream_uri = "/up?apikey=s3cret"
     text = recorder.json(ctx).decode()
 
     assert "s3cret" not in text
+    assert json.loads(text)["upstream_uri"] == "/up?apikey=REDACTED"
     assert json.loads(text)["request"]["uri"] == "/?X-My-Key=REDACTED&x%2Dmy%2Dkey=REDACTED&a=1&x-my-key"
     assert json.loads(text)["request"]["headers"]["x-my-key"] == "REDACTED"
 
