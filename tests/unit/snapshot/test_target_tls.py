@@ -1,0 +1,122 @@
+"""TLS towards targets: who is trusted, and which services share it."""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from dbless_gateway.config.entities import CaCertificate, Certificate, Service
+from dbless_gateway.snapshot.target_tls import TargetTlsContexts
+from tests.support.plugin_context import HERE, make_service
+from tests.support.upstream_entities import upstream
+
+
+def self_signed() -> tuple[str, str]:
+    """Return certificate and key as PEM."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "authority.test")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return certificate.public_bytes(serialization.Encoding.PEM).decode(), private.decode()
+
+
+@pytest.fixture(scope="module")
+def pair() -> tuple[str, str]:
+    return self_signed()
+
+
+@pytest.fixture
+def contexts(pair: tuple[str, str]) -> TargetTlsContexts:
+    cert, key = pair
+    return TargetTlsContexts(
+        {"mine": Certificate("mine", cert, key, None, None, None, 0, 0, HERE)},
+        {"authority": CaCertificate("authority", cert, "0" * 64, None, 0, 0, HERE)},
+        None,
+    )
+
+
+def service(**changes: object) -> Service:
+    return replace(make_service("s", protocol="https"), **changes)  # type: ignore[arg-type]
+
+
+def test_plain_services_have_none(contexts: TargetTlsContexts) -> None:
+    assert contexts.for_service(service(protocol="http"), None) is None
+
+
+@pytest.mark.parametrize("tls_verify", [None, False])
+def test_nothing_is_verified_by_default(contexts: TargetTlsContexts, tls_verify: bool | None) -> None:
+    """As in Kong, whose default this is."""
+    found = contexts.for_service(service(tls_verify=tls_verify), None)
+    assert found is not None
+    assert found.context.verify_mode is ssl.CERT_NONE
+    assert not found.context.check_hostname
+
+
+def test_verification_includes_the_name(contexts: TargetTlsContexts) -> None:
+    found = contexts.for_service(service(tls_verify=True, ca_certificates=("authority",)), None)
+    assert found is not None
+    assert found.context.verify_mode is ssl.CERT_REQUIRED
+    assert found.context.check_hostname
+    assert found.context.cert_store_stats()["x509_ca"] == 1, "only the named authority"
+
+
+def test_trusted_file_is_for_services_without_authorities(pair: tuple[str, str], tmp_path: Path) -> None:
+    file = tmp_path / "trusted.pem"
+    file.write_text(pair[0])
+    contexts = TargetTlsContexts({}, {}, str(file))
+    found = contexts.for_service(service(tls_verify=True), None)
+    assert found is not None
+    assert found.context.cert_store_stats()["x509_ca"] == 1
+
+
+def test_old_protocols_are_refused(contexts: TargetTlsContexts) -> None:
+    found = contexts.for_service(service(), None)
+    assert found is not None
+    assert found.context.minimum_version is ssl.TLSVersion.TLSv1_2
+
+
+def test_services_with_the_same_trust_share_a_context(contexts: TargetTlsContexts) -> None:
+    assert contexts.for_service(service(), None) is contexts.for_service(service(id="other"), None)
+
+
+def test_different_trust_never_mixes(contexts: TargetTlsContexts) -> None:
+    """The trust is part of the key of a pooled connection."""
+    kinds = [
+        service(),
+        service(tls_verify=True, ca_certificates=("authority",)),
+        service(client_certificate="mine"),
+        service(tls_verify=True, ca_certificates=("authority",), client_certificate="mine"),
+    ]
+    found = [contexts.for_service(kind, None) for kind in kinds]
+    assert len({tls.trust for tls in found if tls is not None}) == len(kinds)
+
+
+def test_certificate_of_the_service_goes_before_the_upstreams(contexts: TargetTlsContexts) -> None:
+    other = upstream("u", client_certificate="mine")
+    by_upstream = contexts.for_service(service(), other)
+    by_service = contexts.for_service(
+        service(client_certificate="mine"), upstream("u", client_certificate="x")
+    )
+    assert by_upstream is not None
+    assert by_upstream is by_service
