@@ -1,13 +1,15 @@
 """key-auth: identify the consumer by an API key in a header, the query or the body.
 
 Kong's behaviour this follows: https://developer.konghq.com/plugins/key-auth/ (3.9 and later).
-Differences: the key is found by its digest and compared in constant time.
+Differences: the key is found by its digest and compared in constant time; a configured key may be the
+SHA-256 of the real one, written ``sha256:`` and 64 hexadecimal digits.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from hashlib import blake2b
+from hashlib import blake2b, sha256
 from hmac import compare_digest
 
 from dbless_gateway.pdk.auth import Gate, challenge
@@ -23,8 +25,10 @@ from dbless_gateway.pdk.reply import Reply
 NAME = "key-auth"
 PRIORITY = 1250
 
-# digest of the key -> the key, and whom it identifies (a credential whose consumer is missing has None).
-KeyIndex = dict[bytes, tuple[bytes, Consumer | None, Credential]]
+_HASHED_KEY = re.compile(r"sha256:([0-9a-fA-F]{64})")
+
+# Whom a key identifies; a credential whose consumer is missing has None.
+Known = tuple[Consumer | None, Credential]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,7 @@ class Handler:
         self._config = config
         self._challenge = challenge("Key", config.realm)
         self._gate = Gate(config.anonymous, env)
-        self._keys = env.identities.index("key-auth", _index_keys)
+        self._keys = env.identities.index("key-auth", _Keys)
         self._now = env.host.now
         for name in config.key_names:
             secret_names(env).update({name.lower(), name.lower().replace("_", "-")})
@@ -64,12 +68,12 @@ class Handler:
             return found
         if not found:
             return refuse(ctx, 401, "No API key found in request", self._challenge)
-        known = self._keys.get(_digest(found))
-        if known is None or not compare_digest(known[0], found) or self._is_expired(known[2]):
+        known = self._keys.find(found)
+        if known is None or self._is_expired(known[1]):
             return refuse(ctx, 401, "Unauthorized", self._challenge)
-        if known[1] is None:
+        if known[0] is None:
             return refuse(ctx, 500)
-        ctx.authenticate(known[1], known[2])
+        ctx.authenticate(known[0], known[1])
         return None
 
     def _find_key(self, ctx: Context) -> bytes | Reply | None:
@@ -123,12 +127,28 @@ def _hide(ctx: Context, name: str, fields: Fields | None) -> None:
         ctx.upstream.body = fields.encode()
 
 
-def _index_keys(identities: Identities) -> KeyIndex:
-    index: KeyIndex = {}
-    for credential in identities.credentials("keyauth_credentials"):
-        key = credential.fields["key"].encode()
-        index[_digest(key)] = (key, identities.consumer(credential.consumer), credential)
-    return index
+class _Keys:
+    """All keys of a configuration by digest, so that no comparison tells how much of a guess was right."""
+
+    def __init__(self, identities: Identities) -> None:
+        self._plain: dict[bytes, tuple[bytes, Known]] = {}
+        self._hashed: dict[bytes, Known] = {}
+        for credential in identities.credentials("keyauth_credentials"):
+            key: str = credential.fields["key"]
+            known = (identities.consumer(credential.consumer), credential)
+            hashed = _HASHED_KEY.fullmatch(key)
+            if hashed is not None:
+                self._hashed[bytes.fromhex(hashed[1])] = known
+            else:
+                raw = key.encode()
+                self._plain[_digest(raw)] = (raw, known)
+
+    def find(self, key: bytes) -> Known | None:
+        """Return whom a key identifies."""
+        plain = self._plain.get(_digest(key))
+        if plain is not None and compare_digest(plain[0], key):
+            return plain[1]
+        return self._hashed.get(sha256(key).digest()) if self._hashed else None
 
 
 def _digest(key: bytes) -> bytes:

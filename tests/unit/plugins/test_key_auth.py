@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -41,6 +42,8 @@ def env() -> PluginEnv:
         make_credential("id-utf8", KIND, "id-alice", key="schlüssel"),
         make_credential("id-ended", KIND, "id-alice", key="ended", ttl=START - 1),
         make_credential("id-fresh", KIND, "id-alice", key="fresh", ttl=START + 1),
+        make_credential("id-hashed", KIND, "id-alice", key="sha256:" + sha256(b"hidden").hexdigest()),
+        make_credential("id-short", KIND, "id-alice", key="sha256:abc"),
         make_credential("id-orphan", KIND, "id-gone", key="orphan"),
     ]
     return make_env(FakeHost(), consumers=[alice, nobody], credentials=credentials)
@@ -80,6 +83,9 @@ def run(env: PluginEnv, config: dict[str, Any], ctx: FakeContext) -> tuple[int, 
         ({}, "/", [("apikey", "schlüssel".encode().decode("latin-1"))], b"", (0, "id-utf8")),
         ({}, "/", [("apikey", "schl\xfcssel")], b"", (401, "Unauthorized")),
         ({}, "/?apikey=schl%C3%BCssel", [], b"", (0, "id-utf8")),
+        ({}, "/", [("apikey", "hidden")], b"", (0, "id-hashed")),
+        ({}, "/", [("apikey", "sha256:" + sha256(b"hidden").hexdigest())], b"", (401, "Unauthorized")),
+        ({}, "/", [("apikey", "sha256:abc")], b"", (0, "id-short")),
         ({}, "/", [("apikey", "ended")], b"", (401, "Unauthorized")),
         ({}, "/", [("apikey", "fresh")], b"", (0, "id-fresh")),
         ({}, "/", [("apikey", "orphan")], b"", (500, "An unexpected error occurred")),
