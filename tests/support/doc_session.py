@@ -142,8 +142,8 @@ class DocSession:
             return
         self._gateway.terminate()
         self._gateway.wait(STOP_TIMEOUT_S)
-        assert self._gateway.stdout is not None
-        self._gateway.stdout.close()
+        assert self._log is not None
+        self._log.close()
         self._gateway = None
 
     def _environment(self) -> dict[str, str]:

@@ -45,10 +45,18 @@ class GatewayLog:
         self.lines: list[str] = []
         self._changed = threading.Condition()
         self.ended = False
-        threading.Thread(target=self._read, args=(stream,), daemon=True).start()
+        self._stream = stream
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
 
-    def _read(self, stream: Any) -> None:
-        for line in stream:
+    def close(self) -> None:
+        """Read what is left of an ended process, and close the pipe."""
+        self._thread.join(STOP_TIMEOUT_S)
+        assert not self._thread.is_alive(), f"a process outlived its parent\n{self}"
+        self._stream.close()
+
+    def _read(self) -> None:
+        for line in self._stream:
             with self._changed:
                 self.lines.append(line.rstrip("\n"))
                 self._changed.notify_all()
@@ -133,8 +141,7 @@ class Gateway:
         elif self.process.poll() is None:
             code = self.stop()
             assert code == 0, f"exit code {code} after SIGTERM\n{self.log}"
-        assert self.process.stdout is not None
-        self.process.stdout.close()
+        self.log.close()
 
     @property
     def url(self) -> str:
@@ -188,6 +195,7 @@ class Gateway:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
+        self.log.close()
 
 
 def write_atomically(file: Path, text: str) -> None:
