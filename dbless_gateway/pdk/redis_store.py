@@ -12,14 +12,17 @@ that
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from dbless_gateway.pdk.plugin import ConfigError, PluginEnv
+
+if TYPE_CHECKING:
+    # Imported where it is used: `validate` loads this module for its checks, and has no event loop.
+    import asyncio
 
 # Kong's pool size per address; a request that finds all in use waits, within the timeout.
 _POOL_SIZE = 100
@@ -116,6 +119,8 @@ class RedisStore:
             self._client = None
 
     async def _ask(self, question: Callable[[], Awaitable[Any]]) -> Any:
+        import asyncio
+
         from redis.exceptions import RedisError
 
         if self._client is None:
@@ -198,16 +203,22 @@ class SyncedCounters:
         for key, window_s in zip(keys, windows_s, strict=True):
             self._counted[key] = (self._counted.get(key, (0, 0))[0] + 1, window_s)
         if self._task is None:
+            import asyncio
+
             self._task = asyncio.get_running_loop().create_task(self._sync())
 
     async def close(self) -> None:
         """Bring what was counted to Redis without waiting for the time."""
         if self._task is not None:
+            import asyncio
+
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
             await self._push()
 
     async def _sync(self) -> None:
+        import asyncio
+
         await asyncio.sleep(self._sync_rate_s)
         self._task = None
         await self._push()

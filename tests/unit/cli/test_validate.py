@@ -305,7 +305,7 @@ def test_no_event_loop_is_loaded() -> None:
     """It runs in save hooks: what is not needed to judge a file is not even imported."""
     program = (
         "import sys; from dbless_gateway.cli.main import main; main(sys.argv[1:]);"
-        "heavy = {'uvloop', 'httptools', 'watchfiles', 'ruamel', 'jsonschema', 'xml'};"
+        "heavy = {'uvloop', 'httptools', 'watchfiles', 'asyncio', 'ruamel', 'jsonschema', 'xml'};"
         "print(sorted(heavy & set(sys.modules)))"
     )
     result = subprocess.run(
