@@ -13,6 +13,7 @@ from pathlib import Path
 
 from dbless_gateway.cli.files import replace_text
 from dbless_gateway.cli.fmt import is_json
+from dbless_gateway.cli.output import put
 from dbless_gateway.config.edit import NotEditable
 from dbless_gateway.config.edit_version import CURRENT, Converted, convert
 from dbless_gateway.config.source import STDIN
@@ -34,7 +35,7 @@ def main(argv: list[str]) -> int:
     if arguments.write and name == STDIN:
         parser.error("standard input cannot be written back")
     try:
-        text = sys.stdin.read() if name == STDIN else Path(name).read_text("utf-8")
+        text = sys.stdin.read() if name == STDIN else Path(name).read_text("utf-8-sig")
         converted = convert(text, name, is_json=is_json(name, text))
     except (OSError, UnicodeDecodeError, NotEditable) as error:
         print(f"dbless-gateway convert: {name}: {error}", file=sys.stderr)
@@ -42,7 +43,7 @@ def main(argv: list[str]) -> int:
     if arguments.write:
         replace_text(Path(name), converted.text)
     else:
-        sys.stdout.write(converted.text)
+        put(converted.text)
     return _tell(name, converted)
 
 

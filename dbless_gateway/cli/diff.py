@@ -16,7 +16,8 @@ import sys
 from dbless_gateway.cli.changes import Change, Changes, compare
 from dbless_gateway.cli.hiding import environment_values, hidden
 from dbless_gateway.cli.model import Model, model_of
-from dbless_gateway.cli.sources import add_environment_flags, load_options
+from dbless_gateway.cli.output import put
+from dbless_gateway.cli.sources import add_loading_flags, load_options
 from dbless_gateway.config.load import LoadOptions, load
 from dbless_gateway.config.source import Source
 from dbless_gateway.lint.places import Places
@@ -43,7 +44,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("new", metavar="NEW", help="the same")
     parser.add_argument("--format", choices=("text", "json"), default="text", help="(default: text)")
     parser.add_argument("--exit-code", action="store_true", help="exit with 1 if there are differences")
-    add_environment_flags(parser)
+    add_loading_flags(parser)
     arguments = parser.parse_args(argv)
     options = load_options(arguments, parser)
     try:
@@ -53,7 +54,7 @@ def main(argv: list[str]) -> int:
         print(f"dbless-gateway diff: {trouble}", file=sys.stderr)
         return EXIT_TROUBLE
     changes = compare(old, new)
-    print(_as_json(changes, secrets) if arguments.format == "json" else _as_text(changes, secrets))
+    put((_as_json if arguments.format == "json" else _as_text)(changes, secrets) + "\n")
     return EXIT_DIFFERENT if arguments.exit_code and changes.total() else 0
 
 

@@ -13,7 +13,8 @@ import sys
 from typing import Any
 
 from dbless_gateway.cli.hiding import environment_values, hidden
-from dbless_gateway.cli.sources import add_environment_flags, load_options
+from dbless_gateway.cli.output import put
+from dbless_gateway.cli.sources import add_loading_flags, load_options
 from dbless_gateway.config.export import export
 from dbless_gateway.config.load import load
 from dbless_gateway.config.source import Source
@@ -38,7 +39,7 @@ def main(argv: list[str]) -> int:
     )
     parser.add_argument("--format", choices=("yaml", "json"), default="yaml", help="(default: yaml)")
     parser.add_argument("--flat", action="store_true", help="every entity at the top level, references by id")
-    add_environment_flags(parser)
+    add_loading_flags(parser)
     arguments = parser.parse_args(argv)
     files = [*arguments.files, *arguments.config]
     if not files:
@@ -65,9 +66,9 @@ def without_stamps(value: Any) -> Any:
 
 def _print(document: Any, form: str) -> None:
     if form == "json":
-        print(json.dumps(document, indent=2))
+        put(json.dumps(document, indent=2) + "\n")
         return
     import yaml  # Late: the usual reader goes without PyYAML's own loader and dumper.
 
     dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-    sys.stdout.write(yaml.dump(document, Dumper=dumper, sort_keys=False, width=110))
+    put(yaml.dump(document, Dumper=dumper, sort_keys=False, width=110))

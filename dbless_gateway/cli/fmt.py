@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from dbless_gateway.cli.files import replace_text
+from dbless_gateway.cli.output import put
 from dbless_gateway.config.edit import NotEditable, reformat
 from dbless_gateway.config.source import STDIN
 
@@ -34,7 +35,7 @@ def main(argv: list[str]) -> int:
 
 def _format(name: str, *, check: bool) -> int:
     try:
-        text = sys.stdin.read() if name == STDIN else Path(name).read_text("utf-8")
+        text = sys.stdin.read() if name == STDIN else Path(name).read_text("utf-8-sig")
         after = reformat(text, is_json=is_json(name, text))
     except (OSError, UnicodeDecodeError, NotEditable) as error:
         print(f"dbless-gateway fmt: {name}: {error}", file=sys.stderr)
@@ -44,7 +45,7 @@ def _format(name: str, *, check: bool) -> int:
             print(f"{name}: not formatted")
         return EXIT_UNFORMATTED if after != text else 0
     if name == STDIN:
-        sys.stdout.write(after)
+        put(after)
     elif after != text:
         replace_text(Path(name), after)
         print(f"{name}: formatted")

@@ -1,4 +1,4 @@
-"""What the commands that read configuration files have in common: where variables come from."""
+"""What the commands that load configuration files have in common: variables, and what routes may say."""
 
 from __future__ import annotations
 
@@ -11,8 +11,14 @@ from dbless_gateway.config.load import LoadOptions
 ROUTER_FLAVORS = ("traditional_compatible", "traditional", "expressions")
 
 
-def add_environment_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the flags that say what ``${{ env "DECK_X" }}`` in a file stands for."""
+def add_loading_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that decide what a file means beside its text."""
+    parser.add_argument(
+        "--router-flavor",
+        choices=ROUTER_FLAVORS,
+        default=os.environ.get("KONG_ROUTER_FLAVOR") or ROUTER_FLAVORS[0],
+        help="how routes are matched (default: KONG_ROUTER_FLAVOR)",
+    )
     parser.add_argument(
         "--env-file", metavar="FILE", help="NAME=VALUE lines; they win over the environment of this process"
     )
@@ -32,8 +38,7 @@ def load_options(arguments: argparse.Namespace, parser: argparse.ArgumentParser)
                 environ |= read_env_file(file.read())
         except (OSError, ValueError) as error:
             parser.error(f"--env-file {arguments.env_file}: {error}")
-    flavor = getattr(arguments, "router_flavor", ROUTER_FLAVORS[0])
-    return LoadOptions(environ=environ, mock_env=arguments.mock_env, router_flavor=flavor)
+    return LoadOptions(environ=environ, mock_env=arguments.mock_env, router_flavor=arguments.router_flavor)
 
 
 def read_env_file(text: str) -> dict[str, str]:

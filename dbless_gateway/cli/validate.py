@@ -10,13 +10,12 @@ go to standard output; nothing is written to standard error but wrong usage.
 from __future__ import annotations
 
 import argparse
-import os
-import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
 
 from dbless_gateway.cli.findings import FORMATS, Judged, render
-from dbless_gateway.cli.sources import ROUTER_FLAVORS, add_environment_flags, load_options
+from dbless_gateway.cli.output import put
+from dbless_gateway.cli.sources import add_loading_flags, load_options
 from dbless_gateway.config.source import STDIN, Source
 from dbless_gateway.lint.verdict import LINTS, NOT_RUN, judge
 
@@ -42,7 +41,7 @@ def main(argv: list[str]) -> int:
         verdict = judge(sources, options, wanted & LINTS)
         problems = [p for p in verdict.problems if p.severity == "error" or p.code in wanted]
         results.append(Judged(name, problems, verdict.loaded.texts, verdict.places, strict=arguments.strict))
-    _print(render(arguments.format, results))
+    put(render(arguments.format, results))
     return _exit_code(results)
 
 
@@ -79,13 +78,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="CODE",
         help="no warnings of this code; may be repeated",
     )
-    parser.add_argument(
-        "--router-flavor",
-        choices=ROUTER_FLAVORS,
-        default=os.environ.get("KONG_ROUTER_FLAVOR") or ROUTER_FLAVORS[0],
-        help="how routes are matched (default: KONG_ROUTER_FLAVOR)",
-    )
-    add_environment_flags(parser)
+    add_loading_flags(parser)
     return parser
 
 
@@ -113,12 +106,6 @@ def _wanted(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> f
             hint = f"; did you mean {match[0]}?" if match else ""
             parser.error(f"{code} is no code of a warning{hint} (dbless-gateway explain lists all codes)")
     return frozenset(arguments.lint or SWITCHABLE) - frozenset(arguments.no_lint)
-
-
-def _print(text: str) -> None:
-    # A message quotes what the file says, which may be anything that the terminal cannot show.
-    encoding = sys.stdout.encoding or "utf-8"
-    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
 
 
 def _exit_code(results: Sequence[Judged]) -> int:

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from typing import Any
+from urllib.parse import quote
 from xml.sax.saxutils import escape, quoteattr
 
 from dbless_gateway import __version__
@@ -146,7 +147,7 @@ def _sarif_result(problem: Problem, rule: int) -> dict[str, Any]:
         "endColumn": problem.end_column,
     }
     location: dict[str, Any] = {
-        "physicalLocation": {"artifactLocation": {"uri": problem.file}, "region": region}
+        "physicalLocation": {"artifactLocation": {"uri": _uri(problem.file)}, "region": region}
     }
     if problem.path:
         location["logicalLocations"] = [{"fullyQualifiedName": problem.path, "name": problem.entity}]
@@ -157,6 +158,12 @@ def _sarif_result(problem: Problem, rule: int) -> dict[str, Any]:
         "message": {"text": _text(problem)},
         "locations": [location],
     }
+
+
+def _uri(file: str) -> str:
+    """Return a file's name as a relative reference, or an absolute one when the name is absolute."""
+    path = quote(file.removeprefix("./").encode("utf-8", "backslashreplace"))
+    return f"file://{path}" if path.startswith("/") else path
 
 
 def _junit_suite(result: Judged) -> str:

@@ -6,6 +6,7 @@ import io
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -61,7 +62,7 @@ def test_converted(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Monke
 def entities(text: str) -> Entities:
     loaded = load([Source("kong.yaml", text)], LoadOptions(now=1.0))
     assert loaded.entities is not None, [problem.headline() for problem in loaded.problems]
-    without_places = {
+    without_places: dict[str, Any] = {
         name: tuple(replace(item, where=None) for item in getattr(loaded.entities, name))
         for name in ("services", "routes", "plugins")
     }

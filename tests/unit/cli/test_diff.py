@@ -133,6 +133,13 @@ def test_values_of_variables_are_hidden(sides: Sides, monkeypatch: pytest.Monkey
     assert '  + host: "***"' in sides.run(OLD, text)[1]
 
 
+def test_names_that_cannot_be_shown(sides: Sides) -> None:
+    new = sides.folder / "new.json"
+    new.write_text('{"_format_version": "3.0", "consumers": [{"username": "\\ud800"}]}')
+
+    assert "creating consumer \\ud800" in sides.run(HEAD + "consumers: []\n", str(new))[1]
+
+
 def test_exit_codes(sides: Sides) -> None:
     changed = OLD.replace("/a/", "/b/")
     assert sides.run(OLD, changed)[0] == 0

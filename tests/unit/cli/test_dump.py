@@ -11,6 +11,7 @@ import yaml
 
 from dbless_gateway.cli.main import main
 
+HEAD = '_format_version: "3.0"\n'
 TEXT = """_format_version: "3.0"
 services:
   - name: s
@@ -81,6 +82,14 @@ def test_files_are_merged(file: str, tmp_path: Path, capsys: pytest.CaptureFixtu
 
     names = [route["name"] for route in dump(capsys, file, "-c", str(more))["services"][0]["routes"]]
     assert names == ["r", "far"]
+
+
+def test_router_flavor(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "kong.yaml"
+    file.write_text(HEAD + """routes: [{name: r, expression: 'http.path == "/"'}]\n""")
+
+    document = dump(capsys, str(file), "--router-flavor", "expressions")
+    assert document["routes"][0]["expression"] == 'http.path == "/"'
 
 
 def test_mistakes_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -80,6 +80,14 @@ def test_in_place_and_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert capsys.readouterr().out == f"{file}: not formatted\n{file}: formatted\n"
 
 
+def test_byte_order_mark_is_dropped(tmp_path: Path) -> None:
+    file = tmp_path / "kong.yaml"
+    file.write_text(BEFORE, encoding="utf-8-sig")
+
+    assert main(["fmt", str(file)]) == 0
+    assert file.read_bytes() == AFTER.encode()
+
+
 def test_standard_input(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO('{"a":[1,2]}'))
 
