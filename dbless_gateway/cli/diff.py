@@ -16,7 +16,7 @@ import sys
 from dbless_gateway.cli.changes import Change, Changes, compare
 from dbless_gateway.cli.hiding import environment_values, hidden
 from dbless_gateway.cli.model import Model, model_of
-from dbless_gateway.cli.output import put
+from dbless_gateway.cli.output import printable, put
 from dbless_gateway.cli.sources import add_loading_flags, load_options
 from dbless_gateway.config.load import LoadOptions, load
 from dbless_gateway.config.source import Source
@@ -108,11 +108,10 @@ def _as_json(changes: Changes, secrets: list[str]) -> str:
 
 
 def _as_text(changes: Changes, secrets: list[str]) -> str:
-    lines = [f"creating {change.kind} {hidden(change.name, secrets)}" for change in changes.created]
+    lines = [_headline("creating", change, secrets) for change in changes.created]
     for change in changes.updated:
-        lines.append(f"updating {change.kind} {hidden(change.name, secrets)}")
-        lines += _field_lines(change, secrets)
-    lines += [f"deleting {change.kind} {hidden(change.name, secrets)}" for change in changes.deleted]
+        lines += [_headline("updating", change, secrets), *_field_lines(change, secrets)]
+    lines += [_headline("deleting", change, secrets) for change in changes.deleted]
     lines += [
         "Summary:",
         f"  Created: {len(changes.created)}",
@@ -122,6 +121,10 @@ def _as_text(changes: Changes, secrets: list[str]) -> str:
     return "\n".join(lines)
 
 
+def _headline(verb: str, change: Change, secrets: list[str]) -> str:
+    return printable(f"{verb} {change.kind} {hidden(change.name, secrets)}")
+
+
 def _field_lines(change: Change, secrets: list[str]) -> list[str]:
     """Return a line for each side of each field that differs."""
     lines = []
@@ -129,5 +132,5 @@ def _field_lines(change: Change, secrets: list[str]) -> list[str]:
         for sign, body in (("-", change.old), ("+", change.new)):
             value = (body or {}).get(field)
             if value is not None:
-                lines.append(f"  {sign} {field}: {json.dumps(hidden(value, secrets))}")
+                lines.append(f"  {sign} {printable(field)}: {json.dumps(hidden(value, secrets))}")
     return lines

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import NamedTuple
 
+from dbless_gateway.cli.output import CONTROLS
 from dbless_gateway.config.document import Span
 from dbless_gateway.config.problems import Problem
 from dbless_gateway.lint.credentials import secret_spans
@@ -23,7 +24,6 @@ _LEAD = 40
 _BLANK = "*"
 _CUT = "…"
 
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _TELLING = re.compile(
     r"(?i)\b(?:key|secret|password|token|credential|apikey|jwk|authorization)[\w-]*[\"']?\s*:\s*(\S.*)"
 )
@@ -81,11 +81,6 @@ class Excerpts:
         return found
 
 
-def printable(text: str) -> str:
-    """Return a text without characters that do something to a terminal, or hide something in it."""
-    return _CONTROLS.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
-
-
 def _blank_telling(line: str) -> str:
     found = _TELLING.search(line)
     if found is not None:
@@ -96,7 +91,7 @@ def _blank_telling(line: str) -> str:
 def _cut(line: str, start: int, width: int) -> Excerpt:
     """Cut a line to the width of a terminal around a place, and mark the place."""
     # One character for one: the marker must stay below its place.
-    line = _CONTROLS.sub(" ", line)
+    line = CONTROLS.sub(" ", line)
     if len(line) > _MAX_WIDTH:
         first = max(min(start - _LEAD, len(line) - _MAX_WIDTH), 0)
         piece = line[first : first + _MAX_WIDTH]

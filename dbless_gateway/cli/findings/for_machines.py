@@ -14,8 +14,8 @@ from urllib.parse import quote
 from xml.sax.saxutils import escape, quoteattr
 
 from dbless_gateway import __version__
-from dbless_gateway.cli.findings.excerpt import printable
 from dbless_gateway.cli.findings.judged import Judged
+from dbless_gateway.cli.output import printable
 from dbless_gateway.config.codes import CODES
 from dbless_gateway.config.problems import Problem
 

@@ -10,8 +10,9 @@ import os
 import sys
 from collections.abc import Sequence
 
-from dbless_gateway.cli.findings.excerpt import Excerpts, printable
+from dbless_gateway.cli.findings.excerpt import Excerpts
 from dbless_gateway.cli.findings.judged import Judged
+from dbless_gateway.cli.output import printable
 from dbless_gateway.config.problems import Problem
 
 _COLORS = {"error": "\x1b[1;31m", "warning": "\x1b[1;33m", "place": "\x1b[2m", "valid": "\x1b[32m"}

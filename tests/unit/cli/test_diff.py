@@ -135,9 +135,9 @@ def test_values_of_variables_are_hidden(sides: Sides, monkeypatch: pytest.Monkey
 
 def test_names_that_cannot_be_shown(sides: Sides) -> None:
     new = sides.folder / "new.json"
-    new.write_text('{"_format_version": "3.0", "consumers": [{"username": "\\ud800"}]}')
+    new.write_text('{"_format_version": "3.0", "consumers": [{"username": "\\u001b[31m"}]}')
 
-    assert "creating consumer \\ud800" in sides.run(HEAD + "consumers: []\n", str(new))[1]
+    assert "creating consumer \\x1b[31m" in sides.run(HEAD + "consumers: []\n", str(new))[1]
 
 
 def test_exit_codes(sides: Sides) -> None:
