@@ -44,6 +44,9 @@ _LOG_VALUES = "log.values"
 # Entities remembered as JSON objects per plugin; consumers can be a million.
 _REMEMBERED_ENTITIES = 10_000
 
+# Names of headers remembered per plugin; clients may make up any.
+_REMEMBERED_NAMES = 1000
+
 _UNESCAPED_DOT = re.compile(r"(?<!\\)\.")
 
 
@@ -75,6 +78,7 @@ class Recorder:
             (split_path(path), _compile(path, code)) for path, code in (custom_fields or {}).items()
         ]
         self._entities: dict[str, Record] = {}
+        self._names: dict[str, tuple[str, bool]] = {}
 
     def record(self, ctx: Context) -> Record:
         """Return the record of an exchange."""
@@ -151,9 +155,12 @@ class Recorder:
 
     def _headers(self, view: HeaderView) -> Record:
         headers: Record = {}
-        for raw_name, raw_value in view.items():
-            name = raw_name.lower()
-            value = REDACTED if name in self._secrets else raw_value
+        known = self._names
+        for raw_name, value in view.items():
+            named = known.get(raw_name)
+            name, is_secret = self._name(raw_name) if named is None else named
+            if is_secret:
+                value = REDACTED
             present = headers.get(name)
             if present is None:
                 headers[name] = value
@@ -162,6 +169,16 @@ class Recorder:
             else:
                 headers[name] = [present, value]
         return headers
+
+    def _name(self, raw_name: str) -> tuple[str, bool]:
+        """Return a header's name in lower case, and whether its value is a secret; remembered, within
+        limits.
+        """
+        name = raw_name.lower()
+        if len(self._names) >= _REMEMBERED_NAMES:
+            self._names.clear()
+        named = self._names[raw_name] = (name, name in self._secrets)
+        return named
 
     def _shown(self, name: str, values: list[str | bool]) -> Any:
         if name.lower() in self._secrets:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from dbless_gateway.pdk import record
 from dbless_gateway.pdk.plugin import ConfigError
 from dbless_gateway.pdk.record import WORKSPACE_ID, Recorder, secret_names, set_log_value
 from tests.support.plugin_context import (
@@ -104,10 +105,10 @@ def test_a_request_that_matched_nothing() -> None:
     ctx = FakeContext()
     ctx.respond(404)
     ctx.upstream_status, ctx.upstream_uri, ctx.source = None, "", "kong"
-    record = Recorder(make_env()).record(ctx)
+    made = Recorder(make_env()).record(ctx)
 
-    assert record["upstream_status"] == ""
-    assert not {"route", "service", "tries", "consumer", "authenticated_entity"} & set(record)
+    assert made["upstream_status"] == ""
+    assert not {"route", "service", "tries", "consumer", "authenticated_entity"} & set(made)
 
 
 def test_tls() -> None:
@@ -145,6 +146,15 @@ def test_secrets_are_redacted() -> None:
     assert json.loads(text)["request"]["headers"]["x-my-key"] == "REDACTED"
 
 
+def test_the_memory_of_names_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(record, "_REMEMBERED_NAMES", 2)
+    recorder = Recorder(make_env())
+    ctx = FakeContext(headers=[(f"X-{n % 4}", str(n)) for n in range(8)])
+    ctx.respond()
+
+    assert recorder.record(ctx)["request"]["headers"] == {f"x-{n}": [str(n), str(n + 4)] for n in range(4)}
+
+
 def test_what_is_not_unicode_is_escaped() -> None:
     ctx = _proxied()
     ctx.upstream_uri = "/\udcff"
@@ -166,11 +176,11 @@ def test_what_is_not_unicode_is_escaped() -> None:
 def test_values_of_other_plugins(path: str, value: Any, expected: dict[str, Any]) -> None:
     ctx = _proxied()
     set_log_value(ctx, path, value)
-    record = Recorder(make_env()).record(ctx)
+    made = Recorder(make_env()).record(ctx)
 
     for name, wanted in expected.items():
-        assert record.get(name) == wanted
-    assert "no" not in record
+        assert made.get(name) == wanted
+    assert "no" not in made
 
 
 def test_changing_an_entity_does_not_change_later_records() -> None:
@@ -200,16 +210,16 @@ def test_custom_fields() -> None:
             "broken": "return nothing.here",
         },
     )
-    record = recorder.record(_proxied())
+    made = recorder.record(_proxied())
 
-    assert record["new_field"] == 123
-    assert record["nested"] == {"keys": "ab"}
-    assert record["escape.dots"] is True
-    assert "route" not in record
-    assert "broken" not in record
-    assert (record["agent"], record["status"], record["type"]) == ("1", 201, "text/plain")
-    assert record["arg"] == "1"
-    assert (record["call"], record["more"], record["ips"]) == (
+    assert made["new_field"] == 123
+    assert made["nested"] == {"keys": "ab"}
+    assert made["escape.dots"] is True
+    assert "route" not in made
+    assert "broken" not in made
+    assert (made["agent"], made["status"], made["type"]) == ("1", 201, "text/plain")
+    assert made["arg"] == "1"
+    assert (made["call"], made["more"], made["ips"]) == (
         "POSTgateway.test",
         "http/a",
         "10.0.0.910.0.0.9",
