@@ -24,7 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "reload": ("reload", "let a running gateway load its configuration again"),
     "status": ("status", "tell what a running gateway serves"),
     "validate": ("validate", "judge configuration files as start would"),
-    "explain": ("explain", "tell what the code of a problem means"),
+    "explain": ("explain", "tell why a route takes a request, or what the code of a problem means"),
     "fmt": ("fmt", "bring configuration files into one form, comments kept"),
     "convert": ("convert", "bring a file of format 1.1 or 2.1 to 3.0"),
     "dump": ("dump", "print what a configuration amounts to, secrets masked"),

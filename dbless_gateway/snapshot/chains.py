@@ -145,10 +145,21 @@ class RouteChains:
         slots = [name for name in self._names if self._index.has_access(name)]
         return slots[position] if 0 <= position < len(slots) else None
 
-    def instances(self, consumer_id: str | None = None) -> list[Instance]:
-        """Return what runs for a consumer known from the start, in order; for explaining, not for serving."""
-        chosen = self._base if consumer_id is None else self._chosen_for(consumer_id, None)
+    def instances(
+        self, consumer_id: str | None = None, authenticated_by: str | None = None
+    ) -> list[Instance]:
+        """Return what runs, in order, for a consumer; for explaining, not for serving.
+
+        ``authenticated_by`` is the plugin that finds out who it is; None: that is known from the start.
+        """
+        chosen = self._base if consumer_id is None else self._chosen_for(consumer_id, authenticated_by)
         return [instance for instance in chosen.values() if instance is not None]
+
+    def authenticator(self, consumer_id: str, chain: Chain) -> str | None:
+        """Return the plugin behind whose access step a consumer's chain begins; for explaining, too."""
+        slots = [name for name in self._names if self._index.has_access(name)]
+        matching = (name for at, name in enumerate(slots) if self.for_consumer(consumer_id, at) is chain)
+        return next(matching, None)
 
     def _chosen_for(self, consumer_id: str, authenticated_by: str | None) -> dict[str, Instance | None]:
         chosen: dict[str, Instance | None] = {}

@@ -1,0 +1,1 @@
+"""The real gateway without a network: for explaining requests and for testing configurations."""
