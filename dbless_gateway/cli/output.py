@@ -1,4 +1,4 @@
-"""Standard output for text that quotes files: it neither fails nor paints the terminal, whatever they hold."""
+"""Standard output for text that quotes files: it neither fails nor paints the terminal."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ import asyncio
 import random
 import tempfile
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,7 @@ def edit(document: Any, chance: random.Random) -> None:
     keys = list(container) if isinstance(container, dict) else range(len(container))
     key = chance.choice(list(keys))
     action = chance.randrange(5)
+    word = deepcopy(chance.choice(WORDS))
     if action == 0:
         del container[key]
     elif action == 1 and isinstance(container, dict):
@@ -65,9 +67,9 @@ def edit(document: Any, chance: random.Random) -> None:
     elif action == 2 and isinstance(container, list):
         container.append(container[key])
     elif action == 3 and isinstance(container, dict):
-        container[str(chance.choice(WORDS))] = chance.choice(WORDS)
+        container[str(chance.choice(WORDS))] = word
     else:
-        container[key] = chance.choice(WORDS)
+        container[key] = word
 
 
 @st.composite
