@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 
+from dbless_gateway.snapshot.certificates import TlsPolicy
+
 
 @dataclass(frozen=True, slots=True)
 class ProxyOptions:
@@ -38,4 +40,6 @@ class ProxyOptions:
     upstream_keepalive_pool_size: int = 512
     upstream_keepalive_max_requests: int = 10000
     upstream_keepalive_idle_timeout: float = 60.0
+    trusted_certificates: str | None = None  # lua_ssl_trusted_certificate: a PEM file; None: the system's
+    tls: TlsPolicy | None = field(default_factory=TlsPolicy)  # ssl_*; None: no listener has ssl
     access_log: str | None = None  # proxy_access_log: a path, or None for off

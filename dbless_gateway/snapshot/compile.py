@@ -17,6 +17,7 @@ from dbless_gateway.pdk.identity import Identities
 from dbless_gateway.pdk.plugin import Host
 from dbless_gateway.routing.router import RouteProblem, Router, RouterEntry
 from dbless_gateway.routing.router import build_steps as build_router_steps
+from dbless_gateway.snapshot.certificates import TlsPolicy, compile_certificates
 from dbless_gateway.snapshot.chains import Instance, InstanceIndex, RouteChains
 from dbless_gateway.snapshot.model import BalancerKey, Chain, CompiledRoute, CompiledService, Snapshot, Step
 from dbless_gateway.snapshot.plugin_loader import make_instance, problem_at
@@ -32,6 +33,7 @@ class CompileOptions:
 
     router_flavor: str = "traditional_compatible"
     trusted_certificates: str | None = None  # lua_ssl_trusted_certificate: a PEM file; None is the system's
+    tls: TlsPolicy | None = None  # towards clients; None: no listener speaks TLS
 
 
 Outcome = Snapshot | list[Problem]
@@ -58,6 +60,9 @@ def compile_steps(
     instances = yield from _instances(entities, identities, host, problems)
     index = InstanceIndex(instances)
     services = yield from _services(entities, options, problems)
+    certificates = yield from compile_certificates(
+        entities.certificates, entities.snis, options.tls, problems
+    )
     routes = yield from _routes(entities.routes, services, index)
     service_entities = {service.id: service for service in entities.services}
     entries: list[RouterEntry[CompiledRoute]] = []
@@ -85,6 +90,7 @@ def compile_steps(
             for key in (service.balancer_key for service in services.values())
             if len(key) == 3
         ),
+        certificates=certificates,
         counts=_counts(entities),
     )
 

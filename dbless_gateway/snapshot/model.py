@@ -17,6 +17,7 @@ from dbless_gateway.pdk.identity import Identities
 from dbless_gateway.routing.router import Router
 
 if TYPE_CHECKING:
+    from dbless_gateway.snapshot.certificates import ServerCertificates
     from dbless_gateway.snapshot.chains import RouteChains
 
 # A step is one handler's bound method of one phase. The context is the proxy's exchange.
@@ -99,6 +100,7 @@ class Snapshot:
     upstreams: tuple[Upstream, ...]
     targets: tuple[Target, ...]
     hosts: frozenset[tuple[str, int]]  # service hosts that are no upstream's name
+    certificates: ServerCertificates  # towards clients
     counts: dict[str, int] = field(default_factory=dict)  # entities by kind, for receipts
 
     def dispose_steps(self) -> Iterator[None]:

@@ -7,10 +7,10 @@ share one. What follows Kong: no verification unless ``tls_verify`` is true, onl
 from __future__ import annotations
 
 import ssl
-import tempfile
 from collections.abc import Mapping
 
 from dbless_gateway.config.entities import CaCertificate, Certificate, Service, Upstream
+from dbless_gateway.snapshot.key_pairs import KeyPair, load_key_pair
 from dbless_gateway.snapshot.model import TargetTls
 
 _TLS_PROTOCOLS = frozenset(("https", "grpcs", "tls"))
@@ -62,13 +62,5 @@ class TargetTlsContexts:
             context.load_default_certs()
         if certificate_id is not None:
             certificate = self._certificates[certificate_id]
-            load_key_pair(context, certificate.cert, certificate.key)
+            load_key_pair(context, KeyPair(certificate.cert, certificate.key))
         return context
-
-
-def load_key_pair(context: ssl.SSLContext, cert: str, key: str) -> None:
-    """Load a certificate and its key from text; the ssl module only takes files, so one exists for a moment."""
-    with tempfile.NamedTemporaryFile("w", suffix=".pem", encoding="ascii") as file:
-        file.write(f"{cert.strip()}\n{key.strip()}\n")
-        file.flush()
-        context.load_cert_chain(file.name)
