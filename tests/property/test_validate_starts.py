@@ -108,7 +108,7 @@ def assert_agree(content: bytes, flavor: str) -> None:
     assert {problem.code for problem in theirs} <= {problem.code for problem in ours}
 
 
-relaxed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+relaxed = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @relaxed
