@@ -51,14 +51,20 @@ def _expand(source: Source) -> list[str]:
     """Return the files that a source stands for; those of a folder in order of their names."""
     if source.text is not None or source.name == STDIN or not os.path.isdir(source.name):
         return [source.name]
+    folder = Path(source.name)
     found = sorted(
         str(path)
-        for path in Path(source.name).rglob("*")
-        if path.suffix.lower() in _SUFFIXES and path.is_file()
+        for path in folder.rglob("*")
+        if path.suffix.lower() in _SUFFIXES and path.is_file() and not _is_hidden(path.relative_to(folder))
     )
     if not found:
         raise _fatal("file/unreadable", "this folder contains no .yaml, .yml or .json file")
     return found
+
+
+def _is_hidden(path: Path) -> bool:
+    # A mounted ConfigMap shows each file twice: by its own name, and below ``..data`` and what that links to.
+    return any(part.startswith(".") for part in path.parts)
 
 
 def _read(source: Source, name: str, max_bytes: int) -> Text:

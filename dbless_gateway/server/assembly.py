@@ -67,7 +67,7 @@ class GatewayEngine:
     def build_steps(self, entities: Entities) -> Generator[None, None, Outcome]:
         """Compile, and prepare the state of new upstreams."""
         self._version += 1
-        options = CompileOptions(router_flavor=self._options.router_flavor)
+        options = CompileOptions(self._options.router_flavor, self._options.trusted_certificates)
         built = yield from compile_steps(entities, self._runtime.host, options, self._version)
         if isinstance(built, list):
             return tuple(built)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Sequence
 
 from dbless_gateway.config.problems import Problem
@@ -21,6 +22,7 @@ _log = logging.getLogger(__name__)
 
 # What a configuration that comes from a variable is called in its problems.
 INLINE_NAME = "<declarative_config_string>"
+_SEED_BYTES = 32
 
 
 class Configurations:
@@ -32,7 +34,10 @@ class Configurations:
         self._folder = settings.last_good_folder
         self._command = loader_command
         texts = ((INLINE_NAME, settings.inline),) if settings.inline is not None else ()
-        self._request = LoadRequest(settings.files, texts, settings.proxy, self._folder is not None)
+        # One for the whole life: a key or secret that the files leave out must be the same after each reload.
+        self._seed = os.urandom(_SEED_BYTES)
+        wants_texts = self._folder is not None
+        self._request = LoadRequest(settings.files, texts, settings.proxy, wants_texts, self._seed)
 
     async def load(self) -> Configuration | tuple[Problem, ...]:
         """Load what the files say now."""
@@ -43,7 +48,7 @@ class Configurations:
         texts = await asyncio.to_thread(recall, self._folder) if self._folder is not None else None
         if texts is None:
             return None
-        loaded = await load(LoadRequest((), texts, self._options), self._command)
+        loaded = await load(LoadRequest((), texts, self._options, seed=self._seed), self._command)
         if not isinstance(loaded, Configuration):
             return None
         self.serves_last_good = True

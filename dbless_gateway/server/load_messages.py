@@ -20,6 +20,7 @@ class LoadRequest:
     texts: tuple[tuple[str, str], ...]  # (name, text), when there are no files
     options: ProxyOptions
     wants_texts: bool = False  # the outcome shall carry what was read
+    seed: bytes | None = None  # what secrets are made from that the texts leave out
 
 
 @dataclass(frozen=True, slots=True)

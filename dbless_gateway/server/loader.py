@@ -52,10 +52,11 @@ class Checked(NamedTuple):
 
 def check(request: LoadRequest) -> Checked:
     """Load and compile."""
-    loaded = load(_sources(request), LoadOptions(router_flavor=request.options.router_flavor))
+    loading = LoadOptions(router_flavor=request.options.router_flavor, seed=request.seed)
+    loaded = load(_sources(request), loading)
     entities, problems = loaded.entities, list(loaded.problems)
     if entities is not None:
-        options = CompileOptions(router_flavor=request.options.router_flavor)
+        options = CompileOptions(request.options.router_flavor, request.options.trusted_certificates)
         compiled = compile_snapshot(entities, DryRunHost(), options)
         if isinstance(compiled, list):
             entities, problems = None, problems + compiled

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from dbless_gateway.config.entities import Entities
@@ -22,22 +23,26 @@ from dbless_gateway.server.dns import resolver_options
 
 # The registry forgets addresses five minutes after it last heard that they are there.
 SWEEP_INTERVAL_S = 60.0
+_ALGORITHM = "round-robin"
 
 
 class NodeHealth:
     """See the module."""
 
-    def __init__(self, bus: Bus, dns: Mapping[str, Any]) -> None:
+    def __init__(self, bus: Bus, dns: Mapping[str, Any], ca_file: str | None = None) -> None:
+        """``ca_file`` has the certificates that https checks trust; None: the system's."""
         self.registry = HealthRegistry(bus)
         self.upstreams = Upstreams(resolver := Resolver(resolver_options(dns)))
         self._resolver = resolver
-        self._prober = Prober(self.upstreams, self.registry)
+        self._prober = Prober(self.upstreams, self.registry, ca_file)
         self._entities: Entities | None = None
 
     async def adopt(self, slices: Sequence[bytes]) -> None:
         """Check what this configuration says; what is known of targets that stay is kept."""
         entities = await assemble(slices)
-        await _pause_between(self.upstreams.adopt_steps(entities.upstreams, entities.targets, ()))
+        # Nobody picks here, so no upstream needs more than a turn: a hash ring of 10,000 slots takes a while.
+        cheap = [replace(upstream, algorithm=_ALGORITHM) for upstream in entities.upstreams]
+        await _pause_between(self.upstreams.adopt_steps(cheap, entities.targets, ()))
         self.upstreams.activate()
         self.registry.adopt(entities.upstreams)
         self._prober.adopt(entities.upstreams)

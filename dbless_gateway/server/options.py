@@ -168,6 +168,7 @@ def _proxy_options(values: Values, errors: list[str]) -> ProxyOptions:
         upstream_keepalive_pool_size=values["upstream_keepalive_pool_size"],
         upstream_keepalive_max_requests=values["upstream_keepalive_max_requests"],
         upstream_keepalive_idle_timeout=values["upstream_keepalive_idle_timeout"],
+        trusted_certificates=values["lua_ssl_trusted_certificate"],
         # Kong's value may name a log format behind the path; there is one format here.
         access_log=None if access_log in ("", "off") else access_log.split()[0],
     )

@@ -9,6 +9,7 @@ must not change what is served.
 from __future__ import annotations
 
 import re
+import ssl
 from collections.abc import Callable
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
@@ -29,6 +30,17 @@ class SettingError(ValueError):
 
 def text(name: str, value: str) -> str:
     """Return the text itself."""
+    return value
+
+
+def trusted_file(name: str, value: str) -> str | None:
+    """Read the name of a PEM file with certificates; None for ``system``."""
+    if value in ("", "system"):
+        return None
+    try:
+        ssl.create_default_context(cafile=value)
+    except (OSError, ValueError):
+        raise SettingError(f"{name}: failed loading certificate from {value}") from None
     return value
 
 

@@ -204,6 +204,12 @@ SETTINGS: tuple[Setting, ...] = (
         "60s",
         "How long an idle target connection is kept; 0 is forever.",
     ),
+    Setting(
+        "lua_ssl_trusted_certificate",
+        types.trusted_file,
+        "system",
+        "PEM file with the authorities that targets with TLS and https health checks are verified against.",
+    ),
     # Names.
     Setting(
         "dns_resolver", types.words, "", "Name servers, as ip or ip:port; those of resolv.conf when empty."
@@ -216,8 +222,6 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("dns_stale_ttl", types.seconds, "3600", "How long an expired answer may still be used."),
     Setting("dns_not_found_ttl", types.seconds, "30", 'How long "no such name" is believed.'),
     Setting("dns_error_ttl", types.seconds, "1", "How long other errors are kept."),
-    Setting("dns_cache_size", types.integer(1), "10000", "Answers kept."),
-    Setting("dns_no_sync", types.boolean, "off", "Do not share one question among its askers."),
 )
 
 

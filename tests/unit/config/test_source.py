@@ -37,6 +37,22 @@ def test_a_folder_is_walked_in_order(tmp_path: Path) -> None:
     assert [str(Path(name).relative_to(tmp_path)) for name in names] == ["a.json", "b.yaml", "sub/c.yml"]
 
 
+def test_a_mounted_config_map_is_read_once(tmp_path: Path) -> None:
+    (tmp_path / "..2026_01_01").mkdir()
+    (tmp_path / "..2026_01_01" / "kong.yaml").write_text(GOOD)
+    (tmp_path / "..data").symlink_to("..2026_01_01")
+    (tmp_path / "kong.yaml").symlink_to("..data/kong.yaml")
+    (tmp_path / ".kong.yaml").write_text(GOOD)
+    assert _read(Source(str(tmp_path))) == [Text(str(tmp_path / "kong.yaml"), GOOD, "yaml")]
+
+
+def test_a_folder_below_a_hidden_one_is_read(tmp_path: Path) -> None:
+    folder = tmp_path / ".config"
+    folder.mkdir()
+    (folder / "kong.yaml").write_text(GOOD)
+    assert _read(Source(str(folder))) == [Text(str(folder / "kong.yaml"), GOOD, "yaml")]
+
+
 def test_one_bad_source_does_not_hide_the_others(tmp_path: Path) -> None:
     good = Source("x", GOOD)
     assert _read(Source(str(tmp_path / "no.yaml")), good) == ["file/unreadable", Text("x", GOOD, "any")]

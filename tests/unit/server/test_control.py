@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import uvloop
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dbless_gateway.proxy.options import ProxyOptions
@@ -70,6 +70,7 @@ def test_a_message_survives_the_way(message: Message) -> None:
     assert read_all(encode(message)) == [message]
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(EXAMPLES), max_size=5), st.data())
 def test_any_cut_of_the_bytes_reads_the_same(messages: list[Message], data: st.DataObject) -> None:
     stream = b"".join(map(encode, messages))

@@ -48,6 +48,23 @@ def test_texts_come_back_when_they_are_wanted_and_mean_the_same(tmp_path: Path) 
     assert again.hash == first.hash
 
 
+def test_keys_that_the_file_leaves_out_depend_on_the_seed_alone() -> None:
+    text = (
+        '_format_version: "3.0"\nconsumers:\n- username: ann\n  keyauth_credentials:\n  - tags: [made up]\n'
+    )
+
+    def key(seed: bytes) -> object:
+        found = loaded(LoadRequest((), (("inline", text),), ProxyOptions(), seed=seed))
+        assert isinstance(found, Configuration)
+        assembler = Assembler()
+        for data in found.slices:
+            assembler.add(data)
+        (credential,) = assembler.entities().credentials
+        return credential.fields["key"]
+
+    assert key(b"a" * 32) == key(b"a" * 32) != key(b"b" * 32)
+
+
 @pytest.mark.parametrize(
     ("text", "code"),
     [

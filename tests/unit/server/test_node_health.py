@@ -57,6 +57,19 @@ def test_what_workers_report_is_counted_and_told_across_reloads() -> None:
     asyncio.run(scenario())
 
 
+def test_no_ring_is_built_for_what_nobody_picks_from() -> None:
+    async def scenario() -> None:
+        health = NodeHealth(LocalBus().end(), dns_settings())
+        await health.adopt(
+            slices_of(TEXT.replace("name: u", "name: u\n  algorithm: consistent-hashing\n  hash_on: ip"))
+        )
+        ((upstream_id, _),) = health.addresses()
+        assert health.upstreams.for_upstream(upstream_id).hash_key is None
+        await health.close()
+
+    asyncio.run(scenario())
+
+
 def test_upstreams_that_are_gone_are_no_longer_resolved() -> None:
     async def scenario() -> None:
         health = NodeHealth(LocalBus().end(), dns_settings())

@@ -12,6 +12,8 @@ from dbless_gateway.server import setting_types as types
     ("read", "text", "expected"),
     [
         (types.boolean, "on", True),
+        (types.trusted_file, "system", None),
+        (types.trusted_file, "", None),
         (types.boolean, "TRUE", True),
         (types.boolean, "off", False),
         (types.boolean, "false", False),
@@ -53,6 +55,7 @@ def test_reads(read: types.Reader, text: str, expected: Any) -> None:
     ("read", "text", "message"),
     [
         (types.boolean, "yes", "name is not a boolean: 'yes' (on, off)"),
+        (types.trusted_file, "/no/such.pem", "name: failed loading certificate from /no/such.pem"),
         (types.integer(0), "x", "name is not a number: 'x'"),
         (types.integer(0), "-1", "name must be 0 or greater"),
         (types.integer(1, 1000), "0", "name must be an integer between 1 and 1000"),
