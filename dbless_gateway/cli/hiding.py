@@ -12,7 +12,8 @@ from typing import Any
 
 from dbless_gateway.config.export import MASK
 
-_VARIABLE = re.compile(r"\$\{\{\s*env\s+[\"'`]([^\"'`]+)|\$\{([A-Za-z_]\w*)")
+# The quotes of decK's expression are escaped where the text stands in quotes of its own.
+_VARIABLE = re.compile(r"\$\{\{\s*env\s+\\*[\"'`]([^\"'`\\]+)|\$\{([A-Za-z_]\w*)")
 # Hiding the letter "a" everywhere would protect nobody.
 _MIN_LENGTH = 4
 

@@ -163,6 +163,14 @@ def test_trouble(sides: Sides, side: str, text: str) -> None:
     assert text in printed
 
 
+def test_without_git(sides: Sides, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(sides.folder))
+    code, printed = sides.run(OLD, "git:HEAD:kong.yaml")
+
+    assert code == 2
+    assert "No such file" in printed
+
+
 def test_git(sides: Sides) -> None:
     """A path is looked up from here, not from the top of the repository."""
     here = sides.folder

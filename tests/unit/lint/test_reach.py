@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dbless_gateway.lint.reach import AMBIGUOUS, UNREACHABLE
+from dbless_gateway.lint.witness import MAX_CASES
 from tests.support.findings import findings
 
 # name, routes, (path of the report, a part of the message)
@@ -100,6 +101,14 @@ services:
   - {name: busy, host: h, routes: [{name: users, paths: [/users/]}]}
 """
     assert findings(text, UNREACHABLE) == []
+
+
+def test_a_route_of_very_many_cases_is_left_alone() -> None:
+    hosts = ", ".join(f"h{number}.org" for number in range(MAX_CASES))
+    text = "routes: [{name: all, paths: [~/], hosts: [%s]}, {name: b, paths: [/b/], hosts: [%s]}]"
+
+    assert len(findings(text % (hosts, hosts), UNREACHABLE)) == 1
+    assert findings(text % (f"{hosts}, x.org", f"{hosts}, x.org"), UNREACHABLE) == []
 
 
 def test_identical_routes_in_the_traditional_flavour() -> None:
