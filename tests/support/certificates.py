@@ -15,8 +15,8 @@ from cryptography.x509.oid import NameOID
 
 
 @cache
-def self_signed() -> ssl.SSLContext:
-    """Return a server's context with a certificate that nobody trusts."""
+def self_signed_pem() -> bytes:
+    """Return a key and a certificate of it that nobody trusts."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     now = datetime.datetime.now(datetime.UTC)
@@ -33,9 +33,15 @@ def self_signed() -> ssl.SSLContext:
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
+    return private + certificate.public_bytes(serialization.Encoding.PEM)
+
+
+@cache
+def self_signed() -> ssl.SSLContext:
+    """Return a server's context with this certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     with tempfile.TemporaryDirectory() as folder:
         pem = Path(folder) / "both.pem"
-        pem.write_bytes(private + certificate.public_bytes(serialization.Encoding.PEM))
+        pem.write_bytes(self_signed_pem())
         context.load_cert_chain(pem)
     return context

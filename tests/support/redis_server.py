@@ -7,6 +7,7 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 import redis
@@ -20,13 +21,20 @@ def free_port() -> int:
 
 
 @contextmanager
-def running_redis(port: int | None = None) -> Iterator[int]:
-    """Run a server and yield its port; tests that need one are skipped where it is not installed."""
+def running_redis(port: int | None = None, pem: Path | None = None) -> Iterator[int]:
+    """Run a server and yield its port, with TLS when there is a key with a certificate.
+
+    Tests that need one are skipped where it is not installed.
+    """
     program = shutil.which("redis-server")
     if program is None:
         pytest.skip("redis-server is not installed")
     port = port or free_port()
-    command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+    kind = "--port" if pem is None else "--tls-port"
+    command = [program, kind, str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+    if pem is not None:
+        command += ["--port", "0", "--tls-cert-file", str(pem), "--tls-key-file", str(pem)]
+        command += ["--tls-auth-clients", "no"]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as server:
         assert server.stdout is not None
         try:

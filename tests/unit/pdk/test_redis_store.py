@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from dbless_gateway.pdk.redis_store import (
     SyncedCounters,
     check_redis,
 )
+from tests.support.certificates import self_signed, self_signed_pem
 from tests.support.plugin_context import FakeHost, make_env
 from tests.support.redis_server import direct, free_port, running_redis
 from tests.support.sinks import HttpSink
@@ -98,6 +100,35 @@ def test_database_password_and_user(port: int) -> None:
 
 async def _count_once(store: RedisStore) -> Any:
     return await store.count(["k"], [60])
+
+
+@pytest.mark.parametrize("server_name", [None, "redis.test"])
+def test_tls(tmp_path: Path, server_name: str | None) -> None:
+    pem = tmp_path / "both.pem"
+    pem.write_bytes(self_signed_pem())
+    with running_redis(pem=pem) as number:
+        tls = {"ssl": True, "ssl_verify": False, "server_name": server_name}
+        assert with_store(config(number, **tls), _count_once) == [0]
+        with pytest.raises(RedisUnavailable, match=r"(?i)certificate.verify.failed"):
+            with_store(config(number, **(tls | {"ssl_verify": True})), _count_once)
+        with pytest.raises(RedisUnavailable):
+            with_store(config(number, timeout=200), _count_once)
+
+
+def test_the_server_name_is_sent() -> None:
+    names: list[str | None] = []
+    context = self_signed.__wrapped__()
+    context.sni_callback = lambda _, name, __: names.append(name)
+
+    async def scenario() -> None:
+        async with HttpSink(b"", tls=context) as sink:
+            store = RedisStore(config(sink.port, ssl=True, server_name="redis.test", timeout=300))
+            with pytest.raises(RedisUnavailable):
+                await store.count(["k"], [60])
+            await store.close()
+
+    asyncio.run(scenario())
+    assert set(names) == {"redis.test"}
 
 
 def test_nobody_listens() -> None:
