@@ -20,9 +20,6 @@ class Queues(Protocol):
     ) -> Queue:
         """Return the queue of that name, made on first use."""
 
-    def sweep(self) -> None:
-        """Forget queues that are idle."""
-
     async def close(self, timeout_s: float) -> None:
         """Empty all queues."""
 
