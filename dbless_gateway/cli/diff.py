@@ -14,12 +14,12 @@ import subprocess
 import sys
 
 from dbless_gateway.cli.changes import Change, Changes, compare
-from dbless_gateway.cli.hiding import environment_values, hidden
 from dbless_gateway.cli.model import Model, model_of
 from dbless_gateway.cli.output import printable, put
 from dbless_gateway.cli.sources import add_loading_flags, load_options
 from dbless_gateway.config.load import LoadOptions, load
 from dbless_gateway.config.source import Source
+from dbless_gateway.lint.hiding import environment_values, hidden
 from dbless_gateway.lint.places import Places
 
 EXIT_DIFFERENT = 1

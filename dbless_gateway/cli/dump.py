@@ -12,12 +12,12 @@ import json
 import sys
 from typing import Any
 
-from dbless_gateway.cli.hiding import environment_values, hidden
 from dbless_gateway.cli.output import put
 from dbless_gateway.cli.sources import add_loading_flags, load_options
 from dbless_gateway.config.export import export
 from dbless_gateway.config.load import load
 from dbless_gateway.config.source import Source
+from dbless_gateway.lint.hiding import environment_values, hidden
 
 EXIT_PROBLEMS = 1
 

@@ -13,10 +13,10 @@ from typing import Any
 from urllib.parse import urlencode
 
 from dbless_gateway.cli.explanation_text import text_of
-from dbless_gateway.cli.hiding import hidden
 from dbless_gateway.cli.node_address import EXIT_NO_GATEWAY, NoGateway, add_address_flag, ask
 from dbless_gateway.cli.output import put
 from dbless_gateway.cli.rehearsing import add_configuration_flags, open_rehearsal
+from dbless_gateway.lint.hiding import hidden
 from dbless_gateway.rehearsal import question as questions
 from dbless_gateway.rehearsal.explanation import explain
 from dbless_gateway.rehearsal.question import BadQuestion, Question

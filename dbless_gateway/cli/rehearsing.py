@@ -12,11 +12,11 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
-from dbless_gateway.cli.hiding import environment_values
 from dbless_gateway.cli.sources import add_loading_flags, load_options
 from dbless_gateway.config.load import load
 from dbless_gateway.config.problems import Problem
 from dbless_gateway.config.source import Source
+from dbless_gateway.lint.hiding import environment_values
 from dbless_gateway.proxy.options import ProxyOptions
 from dbless_gateway.rehearsal.rehearsal import Rehearsal, rehearse
 from dbless_gateway.server.options import make_settings

@@ -19,6 +19,7 @@ from dbless_gateway.config.load import Loaded, LoadOptions, load
 from dbless_gateway.config.problems import Problem
 from dbless_gateway.config.source import Source
 from dbless_gateway.lint import credentials, health, paths, reach, surprises, tls, unused
+from dbless_gateway.lint.hiding import environment_values, without_values
 from dbless_gateway.lint.places import Places
 from dbless_gateway.lint.subject import Lint, Subject
 from dbless_gateway.snapshot.compile import CompileOptions, compile_snapshot
@@ -79,6 +80,8 @@ def judge(sources: Sequence[Source], options: LoadOptions, lints: Collection[str
     # What is an error there needs no lint.
     wrong = {(problem.file, problem.line, problem.column) for problem in found if problem.severity == "error"}
     found += [p for p in report.problems if (p.file, p.line, p.column) not in wrong]
+    secrets = [] if options.mock_env else environment_values(loaded.texts, options.environ)
+    found = [without_values(problem, secrets) for problem in found]
     return Verdict(_in_order(found, loaded), loaded, places, snapshot)
 
 

@@ -46,6 +46,26 @@ def test_plugin_that_is_not_run() -> None:
     assert verdict.snapshot is not None
 
 
+VARIABLE = '${{ env "DECK_KEY" }}'
+
+
+@pytest.mark.parametrize(
+    "routes",
+    [
+        f"[{{name: r, paths: ['/{VARIABLE}']}}]",
+        f"[{{name: r, paths: ['{VARIABLE}']}}]",
+        f"[{{name: '{VARIABLE}', paths: [/a]}}]",
+        f"[{{name: a, paths: ['~/.*']}}, {{name: r, paths: ['/{VARIABLE}/']}}]",
+        f"[{{name: r, paths: [/a/], headers: {{x: ['~*({VARIABLE}']}}}}]",
+    ],
+)
+def test_values_of_variables_are_in_no_finding(routes: str) -> None:
+    problems = judged(f"routes: {routes}").problems
+
+    assert problems
+    assert "from-env" not in str(problems)
+
+
 def test_errors_mean_no_snapshot() -> None:
     verdict = judged("services: [{name: s}]")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dbless_gateway.cli.hiding import environment_values, hidden
+from dbless_gateway.lint.hiding import environment_values, hidden
 
 ENVIRON = {"DECK_LONG": "secret-and-more", "DECK_PART": "secret", "DECK_TINY": "on", "OTHER": "unnamed"}
 

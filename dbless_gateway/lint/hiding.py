@@ -1,16 +1,19 @@
-"""Keeping secrets out of what commands print about a loaded configuration.
+"""Keeping values of environment variables out of what is told about a configuration.
 
-Fields that are secrets by their nature are masked by ``config.export``. Beside them, every text that came
-from an environment variable is hidden here: whoever keeps a value out of the file wants it kept.
+Fields that are secrets by their nature are masked where they are shown. Beside them, every text that came
+from a variable is hidden here: whoever keeps a value out of the file wants it kept.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from dbless_gateway.config.export import MASK
+from dbless_gateway.config.problems import Problem
+
+MASK = "***"
 
 # The quotes of decK's expression are escaped where the text stands in quotes of its own.
 _VARIABLE = re.compile(r"\$\{\{\s*env\s+\\*[\"'`]([^\"'`\\]+)|\$\{([A-Za-z_]\w*)")
@@ -23,6 +26,18 @@ def environment_values(texts: Mapping[str, str], environ: Mapping[str, str]) -> 
     names = {match[1] or match[2] for text in texts.values() for match in _VARIABLE.finditer(text)}
     values = {environ[name] for name in names if name in environ}
     return sorted((value for value in values if len(value) >= _MIN_LENGTH), key=len, reverse=True)
+
+
+def without_values(problem: Problem, secrets: list[str]) -> Problem:
+    """Return a problem that quotes none of these texts."""
+    if not secrets:
+        return problem
+    return replace(
+        problem,
+        message=hidden(problem.message, secrets),
+        suggestion=hidden(problem.suggestion, secrets),
+        entity=hidden(problem.entity, secrets),
+    )
 
 
 def hidden(value: Any, secrets: list[str]) -> Any:
