@@ -25,6 +25,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("status", "tell what a running gateway serves"),
     "validate": ("validate", "judge configuration files as start would"),
     "explain": ("explain", "tell why a route takes a request, or what the code of a problem means"),
+    "routes": ("routes", "list the routes in the order in which they are tried"),
+    "test": ("test", "play test files against a configuration, without a network"),
     "fmt": ("fmt", "bring configuration files into one form, comments kept"),
     "convert": ("convert", "bring a file of format 1.1 or 2.1 to 3.0"),
     "dump": ("dump", "print what a configuration amounts to, secrets masked"),

@@ -10,10 +10,10 @@ import argparse
 import os
 import sys
 from dataclasses import dataclass
-from typing import Any
 
 from dbless_gateway.cli.sources import add_loading_flags, load_options
-from dbless_gateway.config.load import load
+from dbless_gateway.config.entities import Entities
+from dbless_gateway.config.load import Loaded, LoadOptions, load
 from dbless_gateway.config.problems import Problem
 from dbless_gateway.config.source import Source
 from dbless_gateway.lint.hiding import environment_values
@@ -44,18 +44,31 @@ def add_configuration_flags(parser: argparse.ArgumentParser, *, required: bool =
     add_loading_flags(parser)
 
 
+def load_entities(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> Entities | None:
+    """Return what the configuration says; None when it has errors, which are printed."""
+    loaded = _load(arguments, load_options(arguments, parser))
+    return loaded.entities
+
+
 def open_rehearsal(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> Opened | None:
     """Return a rehearsal of the configuration; None when it has errors, which are printed."""
     options = load_options(arguments, parser)
     proxy = _proxy_options(arguments, parser)
+    loaded = _load(arguments, options)
+    if loaded.entities is None:
+        return None
+    made = rehearse(loaded.entities, proxy)
+    if isinstance(made, list):
+        _print(made)
+        return None
+    return Opened(made, environment_values(loaded.texts, options.environ))
+
+
+def _load(arguments: argparse.Namespace, options: LoadOptions) -> Loaded:
     loaded = load([Source(name) for name in arguments.config], options)
-    made: Any = loaded.problems
-    if loaded.entities is not None:
-        made = rehearse(loaded.entities, proxy)
-    if isinstance(made, Rehearsal):
-        return Opened(made, environment_values(loaded.texts, options.environ))
-    _print(made)
-    return None
+    if loaded.entities is None:
+        _print(loaded.problems)
+    return loaded
 
 
 def _proxy_options(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> ProxyOptions:

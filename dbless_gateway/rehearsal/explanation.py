@@ -145,12 +145,12 @@ def _routes(found: Explanation[CompiledRoute], names: Names, limit: int | None) 
         if winner is None
         else {
             "route": names.entity(winner.entry.route),
-            "path": _as_written(winner.entry.route, winner.path),
+            "path": winner.path,
         },
         "runners_up": [
             {
                 "route": names.entity(other.entry.route),
-                "path": _as_written(other.entry.route, other.path),
+                "path": other.path,
                 "rule": other.rule,
                 "reason": other.reason,
             }
@@ -162,12 +162,6 @@ def _routes(found: Explanation[CompiledRoute], names: Names, limit: int | None) 
         ],
         "misses_total": len(found.misses),
     }
-
-
-def _as_written(route: Route, path: str | None) -> str | None:
-    """Return a path as the file has it: the router spells named groups in its own way."""
-    written = (own for own in route.paths or () if own.replace("(?<", "(?P<") == path)
-    return next(written, path)
 
 
 def _answer(outcome: Outcome, answered_by: str | None) -> Plain:

@@ -120,12 +120,10 @@ class Rehearsal:
         names = EveryName()
         self._targets = Targets(names)
         self._loop = IsolatedLoop(self._targets)
+        # No connection is kept: whether a target can be reached must not depend on the request before.
+        pools = Pools(0, options.upstream_keepalive_idle_timeout)
         # Hosts lend more than plugins are promised; nothing here asks for it.
-        self._runtime = RuntimeState(
-            Upstreams(names),
-            Pools(options.upstream_keepalive_pool_size, options.upstream_keepalive_idle_timeout),
-            cast(Any, host),
-        )
+        self._runtime = RuntimeState(Upstreams(names), pools, cast(Any, host))
         self._gateway = self._loop.run_until_complete(self._open())
 
     def __enter__(self) -> Self:

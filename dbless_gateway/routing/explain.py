@@ -171,7 +171,10 @@ def path_of(rule: Rule[T]) -> str | None:
     if isinstance(rule.path, PathStarts):
         return rule.path.prefix.decode()
     if isinstance(rule.path, PathFound):
-        return "~" + rule.path.regex.pattern.decode().removeprefix("^")
+        found = "~" + rule.path.regex.pattern.decode().removeprefix("^")
+        # RE2 has its own spelling for named groups.
+        written = (path for path in rule.entry.route.paths or () if path.replace("(?<", "(?P<") == found)
+        return next(written, found)
     return None
 
 

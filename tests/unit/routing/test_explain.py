@@ -139,7 +139,7 @@ def test_the_winner_tells_its_path() -> None:
     why = ask_why([make_route(1, paths=("/", "/a", r"~/a(?<x>\d)?"))])
 
     assert why.winner is not None
-    assert why.winner.path == r"~/a(?P<x>\d)?"
+    assert why.winner.path == r"~/a(?<x>\d)?"
 
 
 def test_a_path_that_is_no_text() -> None:
