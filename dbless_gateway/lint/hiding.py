@@ -11,9 +11,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from dbless_gateway.config.messages import HIDDEN
 from dbless_gateway.config.problems import Problem
-
-MASK = "***"
 
 # The quotes of decK's expression are escaped where the text stands in quotes of its own.
 _VARIABLE = re.compile(r"\$\{\{\s*env\s+\\*[\"'`]([^\"'`\\]+)|\$\{([A-Za-z_]\w*)")
@@ -46,7 +45,7 @@ def hidden(value: Any, secrets: list[str]) -> Any:
         return value
     if isinstance(value, str):
         for secret in secrets:
-            value = value.replace(secret, MASK)
+            value = value.replace(secret, HIDDEN)
         return value
     if isinstance(value, list):
         return [hidden(item, secrets) for item in value]
