@@ -25,7 +25,14 @@ from types import TracebackType
 from typing import Self
 
 from tests.support.client import fetch
-from tests.support.gateway import EXAMPLE, START_TIMEOUT_S, STOP_TIMEOUT_S, GatewayLog, free_ports
+from tests.support.gateway import (
+    EXAMPLE,
+    REPOSITORY,
+    START_TIMEOUT_S,
+    STOP_TIMEOUT_S,
+    GatewayLog,
+    free_ports,
+)
 
 # What a page says -> what a test uses instead.
 DOCUMENTED_PORTS = ("8000", "8001", "8007", "9001", "9002")
@@ -148,7 +155,12 @@ class DocSession:
 
     def _environment(self) -> dict[str, str]:
         programs = Path(sys.executable).parent
-        return os.environ | {"PATH": f"{programs}:{os.environ['PATH']}", "PYTHONUNBUFFERED": "1"}
+        # The reader is elsewhere, the code that is tested is this checkout's.
+        return os.environ | {
+            "PATH": f"{programs}:{os.environ['PATH']}",
+            "PYTHONPATH": str(REPOSITORY),
+            "PYTHONUNBUFFERED": "1",
+        }
 
     def _local(self, text: str) -> str:
         """Return the text with this session's ports."""
