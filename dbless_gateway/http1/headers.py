@@ -30,6 +30,18 @@ def _text_needle(name: str) -> bytes:
     return _needle(name.encode("latin-1"))
 
 
+@lru_cache(maxsize=_MAX_NEEDLES)
+def _replaced_needles(names: tuple[tuple[str, bool], ...]) -> tuple[tuple[bytes, ...], bool]:
+    """Return the needles of the names that replace, and whether none of them came earlier in the same list."""
+    needles = [_text_needle(name) for name, _ in names]
+    are_distinct = not any(
+        replaces and needles[number] in needles[:number] for number, (_, replaces) in enumerate(names)
+    )
+    return tuple(
+        needle for needle, (_, replaces) in zip(needles, names, strict=True) if replaces
+    ), are_distinct
+
+
 class Headers:
     """A mutable block of header lines, read in bytes."""
 
@@ -124,13 +136,13 @@ class Headers:
 
     def put(self, lines: Sequence[tuple[str, str, bool]]) -> None:
         """Set (True) or add (False) several lines, as if one after the other, at the price of about one."""
-        folded = self.fold()
-        needles: set[bytes] = set()
-        for name, _, replaces in lines:
-            needle = _text_needle(name)
-            if replaces and (needle in needles or needle in folded):
+        replaced, are_distinct = _replaced_needles(tuple([(name, replaces) for name, _, replaces in lines]))
+        if not are_distinct:
+            return self._put_singly(lines)
+        find = self.fold().find
+        for needle in replaced:
+            if find(needle) >= 0:
                 return self._put_singly(lines)
-            needles.add(needle)
         text = "".join([f"\r\n{name}: {value}" for name, value, _ in lines])
         added = text.encode("latin-1", "replace")
         count = len(lines)

@@ -397,18 +397,19 @@ class ExchangeContext:
 
     def set_response_header(self, name: str, value: str) -> None:
         """Set a header of the coming response."""
-        self._pend(name, value, True)
+        pending = self.pending_headers
+        if pending is None:
+            self.pending_headers = [(name, value, True)]
+        else:
+            pending.append((name, value, True))
 
     def add_response_header(self, name: str, value: str) -> None:
         """Add a line to the coming response."""
-        self._pend(name, value, False)
-
-    def _pend(self, name: str, value: str, replace: bool) -> None:
         pending = self.pending_headers
         if pending is None:
-            self.pending_headers = [(name, value, replace)]
+            self.pending_headers = [(name, value, False)]
         else:
-            pending.append((name, value, replace))
+            pending.append((name, value, False))
 
     @property
     def response(self) -> ResponseView:

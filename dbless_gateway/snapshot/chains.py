@@ -112,7 +112,17 @@ class InstanceIndex:
 class RouteChains:
     """The chains of one route: the one without a consumer, and those of consumers, on demand."""
 
-    __slots__ = ("_base", "_index", "_memo", "_names", "_route_id", "_service_id", "base")
+    __slots__ = (
+        "_base",
+        "_has_consumers",
+        "_index",
+        "_memo",
+        "_names",
+        "_route_id",
+        "_service_id",
+        "_slots",
+        "base",
+    )
 
     def __init__(self, index: InstanceIndex, route_id: str | None, service_id: str | None) -> None:
         self._index = index
@@ -123,12 +133,14 @@ class RouteChains:
             name for name in index.names if found[name] is not None or index.has_consumer_scope(name)
         )
         self._base = {name: found[name] for name in self._names}
+        self._has_consumers = any(index.has_consumer_scope(name) for name in self._names)
+        self._slots = tuple(name for name in self._names if index.has_access(name))
         self._memo: dict[tuple[str, str | None], Chain] = {}
         self.base = self._build(self._base)
 
     def for_consumer(self, consumer_id: str, position: int) -> Chain:
         """Return the chain behind the access step at ``position``, which found out who the client is."""
-        if not any(self._index.has_consumer_scope(name) for name in self._names):
+        if not self._has_consumers:
             return self.base
         authenticated_by = self.name_at(position)
         key = (consumer_id, authenticated_by)
@@ -142,8 +154,7 @@ class RouteChains:
 
     def name_at(self, position: int) -> str | None:
         """Return the plugin whose access step stands at this position."""
-        slots = [name for name in self._names if self._index.has_access(name)]
-        return slots[position] if 0 <= position < len(slots) else None
+        return self._slots[position] if 0 <= position < len(self._slots) else None
 
     def instances(
         self, consumer_id: str | None = None, authenticated_by: str | None = None
