@@ -97,7 +97,7 @@ def _explain_files(question: Question, arguments: argparse.Namespace, parser: ar
 
 def _explain_live(arguments: argparse.Namespace) -> int:
     query = [("method", arguments.method), ("url", arguments.url), ("client_ip", arguments.client_ip)]
-    query += [("header", line) for line in arguments.header]
+    query.append(("headers", "\n".join(arguments.header)))
     if arguments.sni:
         query.append(("sni", arguments.sni))
     if arguments.all:
