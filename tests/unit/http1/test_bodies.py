@@ -52,12 +52,12 @@ class TestChunked:
 
     @pytest.mark.parametrize(
         "name",
-        (
+        [
             *("Content-Length", "transfer_encoding", "Host", "Connection", "Authorization", "Set-Cookie"),
             *("Cookie", "X-Forwarded-For", "X_Consumer_ID", "X-Credential-Identifier", "X-Kong-Request-Id"),
             *("If-Match", "X-Anonymous-Consumer", "X-Real-IP", "Cache-Control", "Content-Encoding"),
             *("Location", "Via"),
-        ),
+        ],
     )
     def test_trailers_that_would_be_believed_are_dropped(self, name: str) -> None:
         body = ChunkedBody()
