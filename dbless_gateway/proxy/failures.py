@@ -67,6 +67,5 @@ CLIENT_TIMEOUT = Failure("client timeout", 408, None, Source.CLIENT)
 CLIENT_GONE = Failure("client gone", 499, None, Source.CLIENT)
 PLUGIN_ERROR = Failure("plugin error", 500, None, Source.GATEWAY, generic=False)
 INTERNAL_ERROR = Failure("internal error", 500, None, Source.GATEWAY)
-OVERLOADED = Failure("overloaded", 503, None, Source.GATEWAY)
 
 ALL = tuple(value for value in list(globals().values()) if isinstance(value, Failure))
