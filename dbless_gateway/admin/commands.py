@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
+from dbless_gateway.admin.catalog import Catalog
+from dbless_gateway.runtime.health_views import HealthViews
 from dbless_gateway.runtime.report import NodeReport, ReloadReport
 
 
@@ -18,3 +21,18 @@ class Commands(Protocol):
 
     async def reload(self) -> ReloadReport:
         """Load the configuration's files again and return when all workers serve them, or the old ones."""
+
+    def catalog(self) -> Catalog | None:
+        """Return the entities that are served; None before the first configuration."""
+
+    def health(self) -> HealthViews | None:
+        """Return the health of targets; None before the first configuration."""
+
+    def settings(self) -> Mapping[str, object]:
+        """Return the effective settings by name, secrets masked."""
+
+    def log_level(self) -> str:
+        """Return the least severity that is logged."""
+
+    def set_log_level(self, level: str) -> None:
+        """Log from this level on, in all processes."""

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
+
 JSON_TYPE = "application/json; charset=utf-8"
 
 
@@ -17,10 +19,11 @@ class AdminRequest:
     """One request, complete with its body."""
 
     method: str
-    path: str  # decoded, without query
+    path: str  # as in the request line: still percent-encoded, without query
     query: Mapping[str, str]  # the last value of each name
     headers: Mapping[str, str]  # names in lower case
     body: bytes = b""
+    keys: tuple[str, ...] = ()  # what stands in the path for the parameters of the endpoint, decoded
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +37,31 @@ class AdminAnswer:
 
 
 def json_answer(status: int, value: Any, **headers: str) -> AdminAnswer:
-    """Answer with a JSON value."""
-    body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    """Answer with a JSON value; dataclasses inside it become objects."""
+    try:
+        body = orjson.dumps(value)
+    except TypeError:
+        # What orjson is too strict for: a number beyond 64 bits, half a surrogate pair.
+        body = json.dumps(orjson_free(value), separators=(",", ":")).encode()
     return AdminAnswer(status, body, headers=headers)
+
+
+def orjson_free(value: Any) -> Any:
+    """Return a value in which nothing but dicts, lists and scalars is left."""
+    if hasattr(value, "__match_args__"):
+        return {name: orjson_free(getattr(value, name)) for name in value.__match_args__}
+    if isinstance(value, Mapping):
+        return {str(name): orjson_free(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [orjson_free(item) for item in value]
+    return value
 
 
 def message_answer(status: int, message: str) -> AdminAnswer:
     """Answer with Kong's plainest body: a message."""
     return json_answer(status, {"message": message})
+
+
+def empty_answer(status: int = 204) -> AdminAnswer:
+    """Answer without a body."""
+    return AdminAnswer(status, None)

@@ -141,7 +141,7 @@ class _Connection(asyncio.Protocol):
         url = httptools.parse_url(self._url)
         request = AdminRequest(
             method=self._parser.get_method().decode("ascii"),
-            path=unquote((url.path or b"/").decode("latin-1")),
+            path=(url.path or b"/").decode("latin-1"),
             query=dict(parse_qsl((url.query or b"").decode("latin-1"), keep_blank_values=True)),
             headers=self._headers,
             body=bytes(self._body),

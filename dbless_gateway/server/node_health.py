@@ -60,6 +60,11 @@ class NodeHealth:
         await self._prober.close()
         await self._resolver.close()
 
+    @property
+    def entities(self) -> Entities | None:
+        """What was adopted last."""
+        return self._entities
+
     def addresses(self) -> Iterator[tuple[str, Address]]:
         """Yield each address that is there, with the id of its upstream."""
         for upstream in self._entities.upstreams if self._entities is not None else ():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ class ServerSettings:
     node_id: str
     dns: Mapping[str, Any]  # the dns_* settings, by name
     proxy: ProxyOptions
+    shown: Mapping[str, object] = field(default_factory=dict)  # every setting, for people; secrets masked
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,18 @@ def _assemble(
         node_id=_node_id(values["node_id"], errors),
         dns={name: values[name] for name in BY_NAME if name.startswith("dns_")},
         proxy=_proxy_options(values, errors),
+        shown={name: _shown(value) for name, value in values.values.items()},
     )
+
+
+def _shown(value: object) -> object:
+    if value is None or isinstance(value, str | int | float):
+        return value
+    if isinstance(value, Mapping):
+        return {str(name): _shown(item) for name, item in value.items()}
+    if isinstance(value, list | tuple | frozenset):
+        return [_shown(item) for item in value]
+    return str(value)
 
 
 def _last_good_folder(values: Values, environ: Mapping[str, str]) -> Path | None:

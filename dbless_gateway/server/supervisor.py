@@ -30,6 +30,7 @@ from dbless_gateway.server.control import LogLevel, ReopenLogs
 from dbless_gateway.server.listen import Listen
 from dbless_gateway.server.listeners import Listener, ListenError, bind_all
 from dbless_gateway.server.loading import LOADER_MODULE, Configuration, LoaderFailed
+from dbless_gateway.server.node_commands import NodeCommands
 from dbless_gateway.server.node_health import NodeHealth
 from dbless_gateway.server.options import ServerSettings
 from dbless_gateway.server.service_manager import ServiceManager
@@ -63,6 +64,7 @@ class Supervisor:
         self._settings = settings
         self._worker_command = worker_command or child_command(WORKER_MODULE)
         self._configurations = Configurations(settings, loader_command or child_command(LOADER_MODULE))
+        self._commands = NodeCommands(self, settings)
         self._started_at = time.time()
         self._configuration_since: float | None = None
         self._last_load: ReloadReport | None = None
@@ -110,7 +112,7 @@ class Supervisor:
         logs.event(_log, "info", "listening", **self._addresses)
 
     async def _open_api(self, name: str, listens: Sequence[Listen], table: Sequence[Endpoint]) -> None:
-        server = AdminServer(Api(table, self).answer, f"kong/{self._settings.proxy.version}")
+        server = AdminServer(Api(table, self._commands).answer, f"kong/{self._settings.proxy.version}")
         self._servers.append(server)
         listeners = bind_all(listens, 1)
         self._note_addresses(name, listeners)
@@ -199,6 +201,12 @@ class Supervisor:
         await self._health.adopt(loaded.slices)
         await self._configurations.note_served(loaded)
         return self._note_load("reloaded", served.hash, loaded, began)
+
+    async def serve(self, supply: Callable[[], Configuration | None]) -> ReloadReport | None:
+        """Move all workers to what ``supply`` returns when its turn comes; None: it thought better of it."""
+        async with self._reloading:
+            loaded = supply()
+            return await self._move(loaded, time.monotonic()) if loaded is not None else None
 
     async def _watch(self, known: Fingerprint) -> None:
         async for _ in changes(self._settings.files, known):
@@ -318,6 +326,21 @@ class Supervisor:
             last_load=self._last_load,
             shared_memory_bytes=self._shared.sizes() if self._shared is not None else {},
         )
+
+    @property
+    def configurations(self) -> Configurations:
+        """Where the node's configurations come from."""
+        return self._configurations
+
+    @property
+    def health(self) -> NodeHealth | None:
+        """The health of targets, and the entities that are served; None until something is."""
+        return self._health
+
+    @property
+    def shared(self) -> SharedState | None:
+        """What the workers share; None until there are some."""
+        return self._shared
 
     def set_log_level(self, level: str) -> None:
         """Log from this level on, here and in all workers."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from dbless_gateway.admin.catalog import Catalog
+from dbless_gateway.runtime.health_views import HealthViews
 from dbless_gateway.runtime.report import NodeReport, ReloadReport, WorkerReport, merge_counts
 
 WORKER = WorkerReport(
@@ -44,6 +46,10 @@ class FixedCommands:
 
     report: NodeReport = NODE
     receipt: ReloadReport = RECEIPT
+    served: Catalog | None = None
+    views: HealthViews | None = None
+    shown: dict[str, object] = field(default_factory=lambda: {"version": "3.9.1", "database": "off"})
+    level: str = "notice"
 
     async def node(self) -> NodeReport:
         return self.report
@@ -53,6 +59,21 @@ class FixedCommands:
 
     async def reload(self) -> ReloadReport:
         return self.receipt
+
+    def catalog(self) -> Catalog | None:
+        return self.served
+
+    def health(self) -> HealthViews | None:
+        return self.views
+
+    def settings(self) -> dict[str, object]:
+        return self.shown
+
+    def log_level(self) -> str:
+        return self.level
+
+    def set_log_level(self, level: str) -> None:
+        self.level = level
 
 
 def node(**changes: Any) -> FixedCommands:

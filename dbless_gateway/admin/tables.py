@@ -1,0 +1,120 @@
+"""Every endpoint, once: method, path, view, a line of description.
+
+The reference page, the OpenAPI document, ``/endpoints`` and OPTIONS are all made from these tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dbless_gateway.admin import health, information, reading, schema_views, views
+from dbless_gateway.admin.collections import COLLECTIONS, NESTINGS, SHORTCUTS, collection_of
+from dbless_gateway.admin.commands import Commands
+from dbless_gateway.admin.endpoints import Endpoint
+from dbless_gateway.admin.messages import AdminAnswer, AdminRequest, json_answer
+from dbless_gateway.admin.reading import CollectionReader, NestedReader, ShortcutReader
+
+
+def _collections() -> Iterator[Endpoint]:
+    for row in COLLECTIONS:
+        reader, one, path = CollectionReader(row), f"{row.path}/{{{row.name}}}", row.path
+        yield Endpoint("GET", path, reader.list, f"A page of {path[1:]}.")
+        yield Endpoint("GET", one, reader.one, f"One {row.shown_as}, by id or name.")
+
+
+def _nestings() -> Iterator[Endpoint]:
+    for row in NESTINGS:
+        parent, child = collection_of(row.parent), collection_of(row.child)
+        reader, path = NestedReader(row), f"{parent.path}/{{{parent.name}}}/{row.segment}"
+        yield Endpoint("GET", path, reader.list, f"A page of the {parent.shown_as}'s {child.segment}.")
+        one = f"{path}/{{{child.name}}}"
+        yield Endpoint("GET", one, reader.one, f"One {child.shown_as} of the {parent.shown_as}.")
+
+
+def _shortcuts() -> Iterator[Endpoint]:
+    for row in SHORTCUTS:
+        child, parent = collection_of(row.child), collection_of(row.parent)
+        path = f"{child.path}/{{{child.name}}}/{row.field}"
+        yield Endpoint("GET", path, ShortcutReader(row).one, f"The {parent.shown_as} that it refers to.")
+
+
+_UPSTREAM = "/upstreams/{upstreams}"
+_TARGET = f"{_UPSTREAM}/targets/{{targets}}"
+
+# Both APIs have these.
+_HEALTH = (
+    Endpoint("GET", f"{_UPSTREAM}/health", health.upstream_health, "The health of its targets."),
+    Endpoint("GET", f"{_UPSTREAM}/targets", reading.list_targets, "A page of its targets, newest first."),
+    Endpoint("GET", f"{_UPSTREAM}/targets/all", reading.list_all_targets, "A page of its targets, by id."),
+    Endpoint("GET", _TARGET, reading.one_target, "One target, by id or address."),
+    Endpoint(
+        "GET",
+        f"{_TARGET}/timeline",
+        health.target_timeline,
+        "What happened to its addresses, when and why (not in Kong).",
+    ),
+)
+_STATUS = Endpoint("GET", "/status", views.status, "Connections, configuration, memory and workers.")
+
+
+def _set_health() -> Iterator[Endpoint]:
+    for path, what in ((_TARGET, "the target"), (f"{_TARGET}/{{address}}", "one address of the target")):
+        yield Endpoint("PUT", f"{path}/healthy", health.set_healthy, f"Take {what} as healthy.")
+        yield Endpoint("PUT", f"{path}/unhealthy", health.set_unhealthy, f"Take {what} as unhealthy.")
+
+
+async def endpoints(request: AdminRequest, commands: Commands) -> AdminAnswer:
+    """Return the paths of the Admin API."""
+    paths = sorted({endpoint.path for endpoint in ADMIN_API}, key=lambda path: path.split("/"))
+    return json_answer(200, {"data": paths})
+
+
+_LEVEL = "/debug/node/log-level"
+
+ADMIN_API: tuple[Endpoint, ...] = (
+    Endpoint("GET", "/", information.root, "Version, node, plugins and settings."),
+    _STATUS,
+    Endpoint("GET", "/status/dns", information.dns_status, "501: there are no DNS statistics."),
+    Endpoint("POST", "/reload", views.reload, "Load the configuration's files again (not in Kong)."),
+    Endpoint("GET", "/endpoints", endpoints, "The paths of this API."),
+    *_collections(),
+    *_nestings(),
+    *_shortcuts(),
+    *_HEALTH,
+    *_set_health(),
+    Endpoint("GET", "/plugins/enabled", information.enabled_plugins, "The plugins that can be used."),
+    Endpoint(
+        "GET", "/plugins/schema/{name}", schema_views.plugin_config_schema, "A plugin's fields (deprecated)."
+    ),
+    Endpoint("GET", "/schemas/{collection}", schema_views.entity_schema, "The fields of an entity."),
+    Endpoint("GET", "/schemas/plugins/{name}", schema_views.plugin_schema, "The fields of a plugin."),
+    Endpoint("GET", "/schemas/vaults/{name}", schema_views.vault_schema, "The fields of a vault."),
+    Endpoint(
+        "POST",
+        "/schemas/{collection}/validate",
+        schema_views.validate_entity,
+        "Judge an entity only.",
+    ),
+    Endpoint("POST", "/schemas/plugins/validate", schema_views.validate_plugin, "Judge a plugin only."),
+    Endpoint("POST", "/schemas/vaults/validate", schema_views.validate_vault, "Judge a vault only."),
+    Endpoint("GET", "/tags", information.tags, "A page of all uses of tags."),
+    Endpoint("GET", "/tags/{tags}", information.one_tag, "A page of the entities with one tag."),
+    Endpoint("GET", "/timers", information.timers, "Always empty: there are no timers of Kong's kind."),
+    Endpoint("GET", "/cache/{key}", information.no_cache, "404: nothing is cached."),
+    Endpoint("DELETE", "/cache", information.clear_cache, "204: nothing is cached."),
+    Endpoint("DELETE", "/cache/{key}", information.clear_cache, "204: nothing is cached."),
+    Endpoint("GET", _LEVEL, information.log_level, "The least severity that is logged."),
+    Endpoint("PUT", f"{_LEVEL}/{{level}}", information.set_log_level, "Log from another severity on."),
+    Endpoint("GET", "/filter-chains", information.no_wasm, "400: there is no WebAssembly."),
+    Endpoint("GET", "/clustering/data-planes", information.no_cluster, "400: this is no control plane."),
+    Endpoint("GET", "/clustering/status", information.no_cluster, "400: this is no control plane."),
+    Endpoint("GET", "/robots.txt", information.robots, "Asks search engines to stay away."),
+)
+
+STATUS_API: tuple[Endpoint, ...] = (
+    _STATUS,
+    Endpoint("GET", "/status/ready", views.ready, "200 when this node should get traffic, else 503."),
+    Endpoint("GET", "/status/live", views.live, "200 when the gateway's processes run (not in Kong)."),
+    Endpoint("GET", "/status/dns", information.dns_status, "501: there are no DNS statistics."),
+    *_HEALTH,
+)

@@ -1,0 +1,94 @@
+"""What the Admin API may ask of this node, answered by its supervisor.
+
+The one implementation of ``admin/commands.py``. Nothing is decided here that the supervisor does not know of:
+it holds what the API needs beside the supervisor's own business, such as an index of what is served.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Protocol
+
+from dbless_gateway.admin.catalog import Catalog
+from dbless_gateway.runtime.health_views import HealthViews
+from dbless_gateway.runtime.report import NodeReport, ReloadReport
+from dbless_gateway.server.configurations import Configurations
+from dbless_gateway.server.loading import Configuration
+from dbless_gateway.server.options import ServerSettings
+
+if TYPE_CHECKING:
+    from dbless_gateway.server.node_health import NodeHealth
+    from dbless_gateway.server.shared import SharedState
+
+
+class Node(Protocol):
+    """The supervisor, as far as it is needed here."""
+
+    @property
+    def configurations(self) -> Configurations: ...
+
+    @property
+    def health(self) -> NodeHealth | None: ...
+
+    @property
+    def shared(self) -> SharedState | None: ...
+
+    async def node(self) -> NodeReport: ...
+
+    def node_now(self) -> NodeReport: ...
+
+    async def reload(self) -> ReloadReport: ...
+
+    async def serve(self, supply: Callable[[], Configuration | None]) -> ReloadReport | None: ...
+
+    def set_log_level(self, level: str) -> None: ...
+
+
+class NodeCommands:
+    """See the module."""
+
+    def __init__(self, node: Node, settings: ServerSettings) -> None:
+        self._node = node
+        self._settings = settings
+        self._log_level = settings.log_level
+        self._catalog: Catalog | None = None
+
+    async def node(self) -> NodeReport:
+        """Return the node's state, with fresh counts of its workers."""
+        return await self._node.node()
+
+    def node_now(self) -> NodeReport:
+        """Return the node's state as last reported."""
+        return self._node.node_now()
+
+    async def reload(self) -> ReloadReport:
+        """Load the configuration's files again."""
+        return await self._node.reload()
+
+    def catalog(self) -> Catalog | None:
+        """Return the entities that are served."""
+        health = self._node.health
+        entities = health.entities if health is not None else None
+        if entities is None:
+            return None
+        if self._catalog is None or self._catalog.entities is not entities:
+            self._catalog = Catalog(entities)
+        return self._catalog
+
+    def health(self) -> HealthViews | None:
+        """Return the health of targets."""
+        health = self._node.health
+        return HealthViews(health.upstreams, health.registry) if health is not None else None
+
+    def settings(self) -> Mapping[str, object]:
+        """Return the effective settings."""
+        return {**self._settings.shown, "version": self._settings.proxy.version}
+
+    def log_level(self) -> str:
+        """Return the least severity that is logged."""
+        return self._log_level
+
+    def set_log_level(self, level: str) -> None:
+        """Log from this level on, in all processes."""
+        self._node.set_log_level(level)
+        self._log_level = level
