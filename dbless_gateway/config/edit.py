@@ -1,8 +1,8 @@
 """Files changed by a program and still their author's: comments, order and quotes stay.
 
 The one place that uses ruamel.yaml, which is far too slow for loading; only commands that rewrite files come
-here. A changed text is compared with the old one before it is given out, so a fault of the round trip can
-lose neither a value nor a comment.
+here. A new layout is compared with the old text before it is given out, so a fault of the round trip can lose
+neither a value nor a comment; who changes values tells which comments went with them.
 """
 
 from __future__ import annotations

@@ -48,7 +48,8 @@ def convert(text: str, file: str, *, is_json: bool) -> Converted:
     document = _read(text, file, is_json=is_json)
     version = document.data.get("_format_version")
     editable = Editable(text, is_json=is_json)
-    conversion = _Conversion(document, version if isinstance(version, str) else "1.1", editable.tree)
+    # Unquoted it is a number, which no reader takes; that decK needs none goes back to its first format.
+    conversion = _Conversion(document, "1.1" if version is None else str(version), editable.tree)
     conversion.run()
     after = editable.render()
     lost = [Note(line, f"this comment is lost: {text}", True) for line, text in editable.lost_comments(after)]
@@ -92,7 +93,7 @@ class _Conversion:
                 ("_plugin_configs",),
                 "entries of `_plugin_configs` may have fields of 2.x; they are left as they are",
             )
-        if self.version != CURRENT:
+        if self.document.data.get("_format_version") != CURRENT:
             self.tree["_format_version"] = CURRENT
             self._note(("_format_version",), f"format {self.version} is now {CURRENT}", is_open=False)
 

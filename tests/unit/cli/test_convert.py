@@ -137,6 +137,21 @@ def test_current_files_stay(capsys: pytest.CaptureFixture[str], monkeypatch: pyt
     assert run(text, capsys, monkeypatch) == (0, text, "")
 
 
+@pytest.mark.parametrize(
+    ("version", "path"), [("2.1", "~/a.*"), ("3.0", "/a.*"), ("'3.0'", "/a.*"), ("", "~/a.*")]
+)
+def test_what_the_version_means(
+    version: str, path: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An unquoted version is a number, and still says which rules its paths follow."""
+    head = f"_format_version: {version}\n" if version else ""
+    _, out, _ = run(f"{head}routes:\n  - name: r\n    paths: ['/a.*']\n", capsys, monkeypatch)
+
+    loaded = load([Source("kong.yaml", out)], LoadOptions())
+    assert loaded.entities is not None, out
+    assert loaded.entities.routes[0].paths == (path,)
+
+
 def test_json(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     text = '{"_format_version": "2.1", "routes": [{"paths": ["/a/.*"]}]}'
     code, out, _ = run(text, capsys, monkeypatch)
