@@ -22,6 +22,7 @@ from dbless_gateway.lint import credentials, health, paths, reach, surprises, tl
 from dbless_gateway.lint.hiding import environment_values, without_values
 from dbless_gateway.lint.places import Places
 from dbless_gateway.lint.subject import Lint, Subject
+from dbless_gateway.snapshot.certificates import TlsPolicy
 from dbless_gateway.snapshot.compile import CompileOptions, compile_snapshot
 from dbless_gateway.snapshot.dry_run import DryRunHost
 from dbless_gateway.snapshot.model import Snapshot
@@ -94,7 +95,9 @@ def _compile(entities: Entities | None, options: LoadOptions) -> tuple[list[Prob
         run = tuple(plugin for plugin in entities.plugins if plugin.id not in left_out)
         entities = replace(entities, plugins=run)
     problems = [_warning(plugin) for plugin in not_run]
-    outcome = compile_snapshot(entities, DryRunHost(), CompileOptions(router_flavor=options.router_flavor))
+    # As with Kong's own listeners, one of which speaks TLS: certificates are judged, too.
+    compiling = CompileOptions(router_flavor=options.router_flavor, tls=TlsPolicy())
+    outcome = compile_snapshot(entities, DryRunHost(), compiling)
     if isinstance(outcome, list):
         return problems + outcome, None
     return problems, outcome

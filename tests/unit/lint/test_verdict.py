@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from datetime import datetime
+
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from dbless_gateway.config.codes import CODES, WARNING
 from dbless_gateway.lint.verdict import LINTS, NOT_RUN
-from tests.support.findings import judged
+from tests.support.findings import HEAD, judged
 
 # One line for each lint, all in one configuration.
 EVERYTHING = """
@@ -80,3 +88,22 @@ def test_problems_of_compiling_are_errors_with_a_place() -> None:
     assert problem.severity == "error"
     assert problem.path.startswith("routes[0]")
     assert verdict.snapshot is None
+
+
+def weak_pair() -> tuple[str, str]:
+    """Return a certificate and key in PEM that are right and too weak for OpenSSL."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=1024)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "weak.example")])
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1)
+    builder = builder.not_valid_before(datetime(2025, 1, 1)).not_valid_after(datetime(2125, 1, 1))
+    key_pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    return builder.sign(key, SHA256()).public_bytes(Encoding.PEM).decode(), key_pem
+
+
+def test_certificates_are_tried_as_listeners_would() -> None:
+    certificate, key = weak_pair()
+    entity = json.dumps({"cert": certificate, "key": key, "snis": [{"name": "weak.example"}]})
+    (problem,) = [p for p in judged(f"{HEAD}certificates: [{entity}]").problems if p.severity == "error"]
+
+    assert problem.code == "certificate/unusable"
+    assert problem.path == "certificates[0]"
