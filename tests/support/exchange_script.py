@@ -25,6 +25,7 @@ from dbless_gateway.config.entities import Entities, Plugin, Route, Service, Tar
 from dbless_gateway.proxy.gateway import Gateway
 from dbless_gateway.proxy.options import ProxyOptions
 from dbless_gateway.routing.router import RouterEntry, build
+from dbless_gateway.runtime.lineup import Names
 from dbless_gateway.runtime.pools import Pools
 from dbless_gateway.runtime.state import RuntimeState
 from dbless_gateway.runtime.upstreams import Upstreams
@@ -131,13 +132,17 @@ class Stage:
         targets: Sequence[tuple[str, int]] = (),
         upstream: Upstream | None = None,
         pool_size: int = 512,
+        names: Names | None = None,
     ) -> None:
-        """One service on one route; with ``targets`` its host is an ``upstream`` of these."""
+        """One service on one route; with ``targets`` its host is an ``upstream`` of these.
+
+        ``names`` resolves names; without it there are only addresses.
+        """
         self.loop = FakeLoop()
         self.bugs: list[logging.LogRecord] = []
         self.log: list[str] = []
         self.finished: list[Any] = []
-        upstreams = Upstreams(_NoNames())
+        upstreams = Upstreams(names or _NoNames())
         self.runtime = RuntimeState(upstreams, Pools(pool_size, 60.0), cast(Any, DryRunHost()))
         self.snapshot = snapshot_of(
             make_service(SERVICE_ID, **{"host": TARGET_IP, "name": "svc", **(service or {})}),

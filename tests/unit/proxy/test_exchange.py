@@ -11,6 +11,7 @@ import pytest
 
 from dbless_gateway.pdk.reply import Reply
 from dbless_gateway.proxy.options import ProxyOptions
+from dbless_gateway.runtime.dns_answer import Answer, Record
 from tests.support.client import request_bytes
 from tests.support.exchange_script import FarEnd, Stage
 from tests.support.upstream_entities import upstream
@@ -692,6 +693,63 @@ class TestEarlyAnswers:
         assert target.receive() == b"rest."
         target.send(b"0\r\n\r\n")
         assert client.read_response().body == b"hi"
+
+
+class SlowNames:
+    """A resolver with one name, whose answer comes when the test says so."""
+
+    def __init__(self) -> None:
+        self.answer: Answer | None = None
+        self._changed: list[Callable[[], None]] = []
+
+    def watch(self, name: str, changed: Callable[[], None]) -> Any:
+        self._changed.append(changed)
+        return self
+
+    def close(self) -> None:
+        """Nobody watches any more."""
+
+    def resolve(self, answer: Answer) -> None:
+        self.answer = answer
+        for changed in self._changed:
+            changed()
+
+
+class TestNames:
+    """Requests that come before their target's name is resolved."""
+
+    @pytest.mark.parametrize(
+        ("answer", "status"),
+        [
+            (Answer("", (), 0.0, "no such name", missing=True), 503),
+            (Answer("", (), 0.0, "no server answers", missing=False), 500),
+        ],
+    )
+    def test_failure_is_told(self, make_stage: MakeStage, answer: Answer, status: int) -> None:
+        names = SlowNames()
+        stage = make_stage(service={"host": "slow.test"}, names=names)
+        client = stage.connect()
+        client.send(GET)
+        stage.pass_time(100)
+        assert client.receive() == b"", "the resolver has limits of its own"
+        stage.do(names.resolve, answer)
+        assert client.read_response().status == status
+
+    def test_requests_go_on_together(self, make_stage: MakeStage) -> None:
+        names = SlowNames()
+        stage = make_stage(service={"host": "slow.test"}, names=names)
+        gone, *clients = [stage.connect() for _ in range(3)]
+        for client in (gone, *clients):
+            client.send(GET)
+        gone.finish()
+        stage.do(names.resolve, Answer("A", (Record("10.0.0.9", "slow.test", 0, None),), 60.0))
+        for client in clients:
+            assert stage.dialled_address() == ("10.0.0.9", 80)
+            target = stage.accept()
+            assert target.read_request().get("Host") == "slow.test"
+            target.answer(b"found")
+            assert client.read_response().body == b"found"
+        assert not stage.is_dialling
 
 
 class TestWithoutService:
