@@ -60,6 +60,11 @@ def _status_body(node: NodeReport, unit: str, scale: int) -> dict[str, Any]:
             "since": node.configuration_since,
             "is_last_good": node.serves_last_good,
             "last_load": _load_body(node.last_load) if node.last_load else None,
+            "loads": {
+                "succeeded": node.loads.succeeded,
+                "rejected": node.loads.rejected,
+                "last_success_at": node.loads.last_success_at,
+            },
         },
         "workers": [_worker_body(worker) for worker in node.workers],
     }
@@ -84,6 +89,9 @@ def _load_body(load: ReloadReport) -> dict[str, Any]:
         "new_hash": load.new_hash,
         "duration_ms": round(load.duration_ms, 1),
         "counts": dict(load.counts),
+        "swap_ms": round(load.swap_ms, 2),
+        "kept": dict(load.kept),
+        "reasons": list(load.reasons),
         "problems": list(load.problems),
     }
 

@@ -108,9 +108,13 @@ class HealthRegistry:
         self._upstreams: dict[str, _Checked] = {}
         bus.subscribe(REPORT_TOPIC, self._hear)
 
-    def adopt(self, upstreams: Iterable[Upstream]) -> None:
-        """Take over a configuration; what is known stays unless what is checked has become something else."""
+    def adopt(self, upstreams: Iterable[Upstream]) -> list[str]:
+        """Take over a configuration; what is known stays unless what is checked has become something else.
+
+        Return the names of the upstreams of which something was known that no longer holds.
+        """
         gone = self._upstreams
+        anew: list[str] = []
         self._upstreams = {}
         for upstream in upstreams:
             new = self._upstreams[upstream.id] = _Checked(upstream)
@@ -118,6 +122,8 @@ class HealthRegistry:
             if old is not None:
                 new.records = old.records
                 if _meaning(old.checks) != _meaning(new.checks):
+                    if new.records:
+                        anew.append(upstream.name)
                     for record in tuple(new.records.values()):
                         self._forget(new, record)
                 for record in new.records.values():
@@ -126,6 +132,11 @@ class HealthRegistry:
         for upstream_id, checked in gone.items():
             checked.is_configured = checked.is_on = False
             self._upstreams[upstream_id] = checked
+        return anew
+
+    def known(self) -> int:
+        """Return how many addresses of configured upstreams something is known of."""
+        return sum(len(checked.records) for checked in self._upstreams.values() if checked.is_configured)
 
     def is_on(self, upstream_id: str) -> bool:
         """Return whether the upstream's health is checked."""

@@ -8,13 +8,16 @@ with their worker. Names are those of Kong's ``/status``.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 COUNTERS = ("connections_accepted", "connections_handled", "total_requests")
 GAUGES = ("connections_active", "connections_reading", "connections_waiting", "connections_writing")
 
 # What a configuration is called when there is none; Kong's own convention.
 NO_HASH = "0" * 32
+
+# Sentences of a receipt; a change of ten thousand upstreams must not fill the log.
+REASONS_MAX = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,43 @@ class ReloadReport:
     duration_ms: float
     counts: Mapping[str, int] = field(default_factory=dict)  # entities by collection
     problems: tuple[str, ...] = ()  # headlines
+    swap_ms: float = 0.0  # how long the busiest worker's loop was held up by the change itself
+    kept: Mapping[str, int] = field(default_factory=dict)  # ``<kind of state>_<kept, reset, new, ...>``
+    reasons: tuple[str, ...] = ()  # why what was reset was, at most REASONS_MAX
+
+
+@dataclass(frozen=True, slots=True)
+class LoadTotals:
+    """All attempts to load a configuration since the start."""
+
+    succeeded: int = 0  # with those that found nothing new
+    rejected: int = 0
+    last_success_at: float | None = None  # wall clock, seconds
+    last_duration_ms: float = 0.0
+    last_swap_ms: float = 0.0
+
+    def after(self, load: ReloadReport) -> LoadTotals:
+        """Return the totals with one more attempt."""
+        if load.outcome == "rejected":
+            return replace(self, rejected=self.rejected + 1)
+        is_swap = load.outcome != "unchanged"
+        return LoadTotals(
+            succeeded=self.succeeded + 1,
+            rejected=self.rejected,
+            last_success_at=load.at,
+            last_duration_ms=load.duration_ms if is_swap else self.last_duration_ms,
+            last_swap_ms=load.swap_ms if is_swap else self.last_swap_ms,
+        )
+
+    def metrics(self) -> dict[str, float]:
+        """Return the values under the names that ``/metrics`` shows; times in seconds."""
+        return {
+            "dbless_config_loads_total": self.succeeded,
+            "dbless_config_loads_rejected_total": self.rejected,
+            "dbless_config_last_success_timestamp_seconds": self.last_success_at or 0.0,
+            "dbless_config_last_load_duration_seconds": self.last_duration_ms / 1000,
+            "dbless_config_last_swap_duration_seconds": self.last_swap_ms / 1000,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +102,7 @@ class NodeReport:
     counts: Mapping[str, int]  # merged, with those of workers that have gone
     last_load: ReloadReport | None
     shared_memory_bytes: Mapping[str, tuple[int, int]]  # name -> (used, capacity)
+    loads: LoadTotals = LoadTotals()
 
 
 def merge_counts(live: Iterable[Mapping[str, int]], retired: Mapping[str, int]) -> dict[str, int]:

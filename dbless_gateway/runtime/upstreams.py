@@ -83,6 +83,7 @@ class Upstreams:
         "_by_name",
         "_due",
         "_dynamic",
+        "_moves",
         "_named_hosts",
         "_names",
         "_next",
@@ -102,6 +103,7 @@ class Upstreams:
         # What the active configuration names, and what of it has still to be switched over.
         self._active: dict[str, _Configured] = {}
         self._named_hosts: set[Host] = set()
+        self._moves: dict[str, int] = {}
         self._due: dict[Balancer, Upstream | None] = {}
         # The same for the configuration that is being prepared.
         self._next: dict[str, _Configured] = {}
@@ -186,7 +188,12 @@ class Upstreams:
         for host in self._by_host.keys() - self._named_hosts:
             self._by_host.pop(host).close()
 
+    def moves(self) -> dict[str, int]:
+        """Return what the configuration activated last did to the balancers of Upstreams, by count."""
+        return self._moves
+
     def _go_over(self) -> None:
+        self._moves = _compare(self._active, self._next)
         self._active, self._named_hosts, self._due = self._next, self._next_hosts, self._next_due
         self._next, self._next_hosts, self._next_due = {}, set(), {}
         by_id = self._by_id
@@ -271,6 +278,17 @@ class Upstreams:
             balancer.set_state(change.address, change.state)
         elif not states:
             del self._states[change.upstream_id]
+
+
+def _compare(old: dict[str, _Configured], new: dict[str, _Configured]) -> dict[str, int]:
+    both = [(known.setup, new[key].setup) for key, known in old.items() if key in new]
+    kept = sum(before == after for before, after in both)
+    return {
+        "kept": kept,
+        "rebuilt": len(both) - kept,
+        "new": len(new) - len(both),
+        "dropped": len(old) - len(both),
+    }
 
 
 def _host_setup(host: Host) -> Setup:

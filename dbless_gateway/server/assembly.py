@@ -88,6 +88,11 @@ class GatewayEngine:
             return
         self._left_over.append((self._gateway.swap(snapshot), time.monotonic()))
 
+    def receipt(self) -> Mapping[str, int]:
+        """Return what the last swap did to balancers and idle connections."""
+        balancers = {f"balancers_{what}": count for what, count in self._runtime.upstreams.moves().items()}
+        return {**balancers, "idle_connections_kept": self._runtime.pools.count()}
+
     def tidy_steps(self) -> Generator[None, None, bool]:
         """Put away old snapshots that nobody uses any more; tell whether all are."""
         waiting, self._left_over = self._left_over, []

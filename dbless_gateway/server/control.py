@@ -93,6 +93,7 @@ class Activated:
 
     version: int
     swap_ms: float
+    kept: dict[str, int]  # what the swap did to the worker's state, by count
 
 
 @dataclass(frozen=True, slots=True)

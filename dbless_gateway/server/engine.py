@@ -42,6 +42,9 @@ class Engine(Protocol):
     def swap(self, snapshot: Any) -> None:
         """Serve this snapshot, which was the last to be built, from now on."""
 
+    def receipt(self) -> Mapping[str, int]:
+        """Return what the last swap kept and what it made anew, by count."""
+
     def tidy_steps(self) -> Generator[None, None, bool]:
         """Put away in small steps what swaps left behind; tell whether nothing is left."""
 

@@ -20,6 +20,7 @@ from dbless_gateway.runtime.prober import Prober
 from dbless_gateway.runtime.resolver import Resolver
 from dbless_gateway.runtime.upstreams import Upstreams
 from dbless_gateway.server.dns import resolver_options
+from dbless_gateway.server.receipts import Receipt, compare_plugins
 
 # The registry forgets addresses five minutes after it last heard that they are there.
 SWEEP_INTERVAL_S = 60.0
@@ -37,16 +38,19 @@ class NodeHealth:
         self._prober = Prober(self.upstreams, self.registry, ca_file)
         self._entities: Entities | None = None
 
-    async def adopt(self, slices: Sequence[bytes]) -> None:
+    async def adopt(self, slices: Sequence[bytes], receipt: Receipt) -> None:
         """Check what this configuration says; what is known of targets that stay is kept."""
         entities = await assemble(slices)
         # Nobody picks here, so no upstream needs more than a turn: a hash ring of 10,000 slots takes a while.
         cheap = [replace(upstream, algorithm=_ALGORITHM) for upstream in entities.upstreams]
         await _pause_between(self.upstreams.adopt_steps(cheap, entities.targets, ()))
         self.upstreams.activate()
-        self.registry.adopt(entities.upstreams)
+        anew = self.registry.adopt(entities.upstreams)
         self._prober.adopt(entities.upstreams)
         self.upstreams.sweep()
+        receipt.count("plugins", await compare_plugins(self._entities, entities))
+        receipt.count("health", {"addresses_kept": self.registry.known(), "upstreams_reset": len(anew)})
+        receipt.explain([f"health of upstream {name} starts anew: its checks have changed" for name in anew])
         self._entities = entities
 
     async def sweep_regularly(self) -> None:

@@ -23,7 +23,7 @@ from dbless_gateway import __version__
 from dbless_gateway.admin.api import ADMIN_API, STATUS_API, Api, Endpoint
 from dbless_gateway.admin.server import AdminServer
 from dbless_gateway.config.problems import Problem
-from dbless_gateway.runtime.report import NO_HASH, NodeReport, ReloadReport, merge_counts
+from dbless_gateway.runtime.report import NO_HASH, LoadTotals, NodeReport, ReloadReport, merge_counts
 from dbless_gateway.server import logs
 from dbless_gateway.server.configurations import Configurations
 from dbless_gateway.server.control import LogLevel, ReopenLogs
@@ -33,6 +33,7 @@ from dbless_gateway.server.loading import LOADER_MODULE, Configuration, LoaderFa
 from dbless_gateway.server.node_commands import NodeCommands
 from dbless_gateway.server.node_health import NodeHealth
 from dbless_gateway.server.options import ServerSettings
+from dbless_gateway.server.receipts import Receipt
 from dbless_gateway.server.service_manager import ServiceManager
 from dbless_gateway.server.shared import SharedState
 from dbless_gateway.server.slots import plan_slots
@@ -68,6 +69,7 @@ class Supervisor:
         self._started_at = time.time()
         self._configuration_since: float | None = None
         self._last_load: ReloadReport | None = None
+        self._loads = LoadTotals()
         self._draining = False
         self._fast = asyncio.Event()
         self._ending = asyncio.Event()
@@ -153,7 +155,7 @@ class Supervisor:
             return self._refuse_to_start(problems)
         self._note_load("started", NO_HASH, loaded, began)
         await self._configurations.note_served(loaded)
-        await self._health.adopt(loaded.slices)
+        await self._health.adopt(loaded.slices, Receipt())
         self._spawn(self._pool.watch_over())
         self._spawn(self._health.sweep_regularly())
         self._spawn(self._manager.keep_alive(self._pool.is_alive))
@@ -194,13 +196,14 @@ class Supervisor:
         assert served is not None
         if loaded.hash == served.hash:
             return self._note_load("unchanged", served.hash, loaded, began)
-        problems = await self._pool.move(loaded)
+        receipt = Receipt()
+        problems = await self._pool.move(loaded, receipt)
         if problems:
             return self._note_rejected(loaded.hash, _headlines(problems), began)
         assert self._health is not None
-        await self._health.adopt(loaded.slices)
+        await self._health.adopt(loaded.slices, receipt)
         await self._configurations.note_served(loaded)
-        return self._note_load("reloaded", served.hash, loaded, began)
+        return self._note_load("reloaded", served.hash, loaded, began, receipt)
 
     async def serve(self, supply: Callable[[], Configuration | None]) -> ReloadReport | None:
         """Move all workers to what ``supply`` returns when its turn comes; None: it thought better of it."""
@@ -212,22 +215,37 @@ class Supervisor:
         async for _ in changes(self._settings.files, known):
             await self.reload()
 
-    def _note_load(self, outcome: str, old_hash: str, loaded: Configuration, began: float) -> ReloadReport:
+    def _note_load(
+        self,
+        outcome: str,
+        old_hash: str,
+        loaded: Configuration,
+        began: float,
+        receipt: Receipt | None = None,
+    ) -> ReloadReport:
         now = time.time()
         duration_ms = (time.monotonic() - began) * 1000
         for headline in _headlines(loaded.warnings):
             logs.event(_log, "warn", headline)
         report = ReloadReport(outcome, now, old_hash, loaded.hash, duration_ms, loaded.counts)
+        if receipt is not None:
+            report = receipt.complete(report)
         fields: dict[str, Any] = {"hash": loaded.hash, "duration_ms": duration_ms, **loaded.counts}
         if outcome == "started":
             fields |= {"pid": os.getpid(), "workers": self._settings.workers}
             fields |= self._addresses
         else:
-            fields = {"old_hash": old_hash} | fields
+            fields = {"old_hash": old_hash} | fields | {"swap_ms": report.swap_ms} | dict(report.kept)
         logs.event(_log, "notice", outcome, **fields)
+        for reason in report.reasons:
+            logs.event(_log, "notice", reason)
         if outcome != "unchanged":
             self._configuration_since = now
+        return self._note(report)
+
+    def _note(self, report: ReloadReport) -> ReloadReport:
         self._last_load = report
+        self._loads = self._loads.after(report)
         return report
 
     def _note_rejected(self, new_hash: str | None, reasons: Sequence[str], began: float) -> ReloadReport:
@@ -239,10 +257,9 @@ class Supervisor:
         logs.event(_log, "error", "rejected: the old configuration goes on serving", **told)
         for reason in reasons:
             logs.event(_log, "error", reason)
-        self._last_load = ReloadReport(
-            "rejected", time.time(), old_hash, new_hash, duration_ms, problems=tuple(reasons)
+        return self._note(
+            ReloadReport("rejected", time.time(), old_hash, new_hash, duration_ms, problems=tuple(reasons))
         )
-        return self._last_load
 
     # Going down.
 
@@ -324,6 +341,7 @@ class Supervisor:
             workers=pool.reports() if pool is not None else (),
             counts=pool.counts() if pool is not None else merge_counts([], {}),
             last_load=self._last_load,
+            loads=self._loads,
             shared_memory_bytes=self._shared.sizes() if self._shared is not None else {},
         )
 

@@ -143,7 +143,7 @@ class Worker:
         swap_ms = (time.perf_counter() - began) * 1000
         self._serving = announced
         self._tidy()
-        self._spawn(self._confirm(Activated(version, swap_ms)))
+        self._spawn(self._confirm(Activated(version, swap_ms, dict(self._engine.receipt()))))
 
     async def _confirm(self, activated: Activated) -> None:
         assert self._acceptor is not None

@@ -20,8 +20,9 @@ from dbless_gateway.config.problems import Problem
 from dbless_gateway.runtime.report import WorkerReport, merge_counts, retire
 from dbless_gateway.server import logs
 from dbless_gateway.server.bus import ChannelBus
-from dbless_gateway.server.control import Boot, Broadcast, Failed, Message, Prepare, Ready, encode
+from dbless_gateway.server.control import Activated, Boot, Broadcast, Failed, Message, Prepare, Ready, encode
 from dbless_gateway.server.loading import Configuration
+from dbless_gateway.server.receipts import Receipt
 from dbless_gateway.server.worker_process import WorkerProcess, slice_frames
 
 _log = logging.getLogger(__name__)
@@ -41,6 +42,9 @@ UNANSWERED_REPORTS_MAX = 30
 LATE_REPORTS_MAX = 2
 
 FRESH_REPORT_TIMEOUT_S = 0.5
+
+# What of a receipt each worker has for itself; the rest is the same in all of them.
+_SUMMED = frozenset({"idle_connections_kept"})
 
 
 class StartError(Exception):
@@ -147,7 +151,7 @@ class WorkerPool:
         """What is served."""
         return self._current.configuration if self._current else None
 
-    async def move(self, configuration: Configuration) -> tuple[Problem, ...]:
+    async def move(self, configuration: Configuration, receipt: Receipt) -> tuple[Problem, ...]:
         """Move all workers to this configuration; return the problems because of which none moved."""
         served = self._next(configuration)
         workers = [worker for worker in self._workers.values() if worker.state == "serving"]
@@ -160,7 +164,8 @@ class WorkerPool:
         # From here on there is no way back: whoever joins now is given the new version.
         self._current = served
         ready = [w for w, answer in zip(workers, answers, strict=True) if isinstance(answer, Ready)]
-        await asyncio.gather(*(worker.activate(served.announced) for worker in ready))
+        swapped = await asyncio.gather(*(worker.activate(served.announced) for worker in ready))
+        _note_swaps(receipt, [answer for answer in swapped if answer is not None])
         for worker in self._workers.values():
             if worker.state == "serving" and worker.version != served.announced.version:
                 self._catch_up_later(worker)
@@ -249,3 +254,11 @@ class WorkerPool:
             resident_bytes=worker.report.get("resident_bytes", 0),
             counts=worker.report.get("counts", {}),
         )
+
+
+def _note_swaps(receipt: Receipt, swapped: Sequence[Activated]) -> None:
+    """Put the workers' answers together: connections are each worker's own, the rest is the same in all."""
+    receipt.swap_ms = max((answer.swap_ms for answer in swapped), default=0.0)
+    for answer in swapped:
+        own = {name: n + receipt.kept.get(name, 0) for name, n in answer.kept.items() if name in _SUMMED}
+        receipt.kept.update({**answer.kept, **own})

@@ -45,7 +45,7 @@ EXAMPLES: tuple[Message, ...] = (
     Ready(1),
     Failed(1, (a_problem("no"),)),
     Activate(1),
-    Activated(1, 0.5),
+    Activated(1, 0.5, {"balancers_kept": 2}),
     Abort(1),
     Drain(1.5),
     Stop(),
