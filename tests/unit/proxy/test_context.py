@@ -115,8 +115,8 @@ def test_in_access(make_stage: MakeStage, view: Callable[[Any], Any], expected: 
         (lambda ctx: ctx.upstream_uri, "/p/a%2Fb/d?x=1&y=%20z&x&e="),
         (lambda ctx: ctx.request_size, len(RAW)),
         (lambda ctx: ctx.response_size > len(b"answer"), True),
-        (lambda ctx: [ctx.latency_total_ms, ctx.latency_kong_ms, ctx.latency_receive_ms], [0, 0, 0]),
-        (lambda ctx: ctx.latency_upstream_ms, 0),
+        (lambda ctx: ctx.latency_total_ms >= ctx.latency_kong_ms >= 0, True),
+        (lambda ctx: ctx.latency_upstream_ms >= 0 <= ctx.latency_receive_ms, True),
         (lambda ctx: [(a["ip"], a["port"], a.get("state")) for a in ctx.tries], [("10.1.1.1", 80, None)]),
     ],
 )

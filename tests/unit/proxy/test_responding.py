@@ -86,7 +86,7 @@ def test_status_of_the_target_on_request(make_stage: MakeStage) -> None:
 def test_own_headers(stage: Stage) -> None:
     response = proxied(stage)
     assert (response.get("Via"), response.get("Server")) == ("1.1 kong/3.9.1", "kong/3.9.1")
-    assert response.get("X-Kong-Upstream-Latency") == "0"
+    assert (response.get("X-Kong-Upstream-Latency") or "").isdigit()
 
 
 def test_server_and_via_of_the_target_are_kept(stage: Stage) -> None:
