@@ -36,6 +36,9 @@ HOT_MODULES = (
     "proxy/upstream.py",
     "balancing/plan.py",
     "balancing/round_robin.py",
+    "pdk/auth.py",
+    "pdk/identity.py",
+    "pdk/windows.py",
     "routing/cache.py",
     "routing/inputs.py",
     "routing/match.py",
@@ -43,10 +46,12 @@ HOT_MODULES = (
     "routing/request.py",
     "routing/router.py",
     "runtime/balancer.py",
+    "runtime/counters.py",
     "runtime/lineup.py",
     "runtime/peer.py",
     "runtime/pools.py",
     "runtime/upstreams.py",
+    "snapshot/chains.py",
 )
 C_EXTENSION = ("dbless_gateway.http1._splitting", "dbless_gateway/http1/_splitting.c")
 
