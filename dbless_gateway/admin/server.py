@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import ssl
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
@@ -46,11 +47,14 @@ class AdminServer:
         self.connections: set[_Connection] = set()
         self._servers: list[asyncio.Server] = []
 
-    async def start(self, sockets: Sequence[socket.socket], backlog: int) -> None:
+    async def start(
+        self, sockets: Sequence[socket.socket], backlog: int, tls: ssl.SSLContext | None = None
+    ) -> None:
         """Accept on these sockets, which are bound."""
         loop = asyncio.get_running_loop()
         for sock in sockets:
-            self._servers.append(await loop.create_server(self._connection, sock=sock, backlog=backlog))
+            server = await loop.create_server(self._connection, sock=sock, backlog=backlog, ssl=tls)
+            self._servers.append(server)
 
     async def close(self) -> None:
         """Stop accepting and close every connection."""

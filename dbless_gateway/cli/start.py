@@ -72,7 +72,6 @@ def _run(settings: ServerSettings, result: SettingsResult) -> int:
     from dbless_gateway.server.supervisor import run
 
     logs.configure(settings.log_level)
-    for level, texts in (("warn", result.warnings), ("notice", result.notices)):
-        for text in texts:
-            logs.say(level, text)
+    for text in result.warnings:
+        logs.say("warn", text)
     return run(settings)

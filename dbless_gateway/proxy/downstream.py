@@ -32,6 +32,10 @@ _SMALL_HEAD_BYTES = 800
 _FIRST_VISIBLE = 0x21
 _TLS_HANDSHAKE = 0x16
 
+# TLS ends with a goodbye of both sides, and a client that is idle may never read ours. A gateway that ends does
+# not wait for it; what the client has not taken by then is in the kernel's hands, which goes on.
+_GOODBYE_S = 1.0
+
 _NEVER = float("inf")
 
 
@@ -141,7 +145,11 @@ class ClientConnection:
     def close(self) -> None:
         """Close, unsent bytes first; a client that does not take them in time loses them."""
         self.closed = True
-        self.deadline = self._gateway.now + self._gateway.options.send_timeout
+        gateway = self._gateway
+        patience = gateway.options.send_timeout
+        if gateway.is_draining and not self.is_full and self.listener.scheme == "https":
+            patience = _GOODBYE_S
+        self.deadline = gateway.now + patience
         if self.transport is not None:
             self.transport.close()
 

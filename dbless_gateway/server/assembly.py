@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 import sys
 import time
 from collections.abc import Callable, Generator, Mapping
@@ -15,6 +16,7 @@ from typing import Any, cast
 
 from dbless_gateway.config.entities import Entities
 from dbless_gateway.config.slices import Assembler
+from dbless_gateway.proxy.client_tls import client_context
 from dbless_gateway.proxy.gateway import Gateway
 from dbless_gateway.runtime.cache import RingCache
 from dbless_gateway.runtime.counters import SharedCounters
@@ -46,6 +48,7 @@ class GatewayEngine:
 
     def __init__(self, boot: Boot, bus: ChannelBus) -> None:
         self._options = boot.options
+        self._default_pairs = boot.default_pairs
         self._queues = Queues(logging.getLogger("dbless_gateway.queue"))
         self._runtime = _runtime(boot, bus, self._queues)
         self._gateway: Gateway | None = None
@@ -60,6 +63,13 @@ class GatewayEngine:
         # speed.
         return cast(Callable[[], asyncio.BaseProtocol], self._gateway.protocol_factory(scheme, port))
 
+    def tls_context(self) -> ssl.SSLContext:
+        """Return what listeners with TLS shake hands with."""
+        gateway, policy = self._gateway, self._options.tls
+        assert gateway is not None
+        assert policy is not None
+        return client_context(policy, self._default_pairs, lambda: gateway.snapshot.certificates)
+
     def new_assembler(self) -> Assembler:
         """Return an assembler for the next configuration."""
         return Assembler()
@@ -67,7 +77,9 @@ class GatewayEngine:
     def build_steps(self, entities: Entities) -> Generator[None, None, Outcome]:
         """Compile, and prepare the state of new upstreams."""
         self._version += 1
-        options = CompileOptions(self._options.router_flavor, self._options.trusted_certificates)
+        options = CompileOptions(
+            self._options.router_flavor, self._options.trusted_certificates, self._options.tls
+        )
         built = yield from compile_steps(entities, self._runtime.host, options, self._version)
         if isinstance(built, list):
             return tuple(built)

@@ -20,6 +20,7 @@ from typing import Any, cast
 from dbless_gateway.config.problems import Problem
 from dbless_gateway.proxy.options import ProxyOptions
 from dbless_gateway.server.frames import BrokenStream, FrameReader, frame
+from dbless_gateway.snapshot.key_pairs import KeyPair
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ class Boot:
     counters_fd: int
     cache_fd: int
     metrics_fd: int
+    default_pairs: tuple[KeyPair, ...] = ()  # shown to clients whose server name has none; empty: no TLS
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,9 @@ def check(request: LoadRequest) -> Checked:
     loaded = load(_sources(request), loading)
     entities, problems = loaded.entities, list(loaded.problems)
     if entities is not None:
-        options = CompileOptions(request.options.router_flavor, request.options.trusted_certificates)
+        options = CompileOptions(
+            request.options.router_flavor, request.options.trusted_certificates, request.options.tls
+        )
         compiled = compile_snapshot(entities, DryRunHost(), options)
         if isinstance(compiled, list):
             entities, problems = None, problems + compiled

@@ -1,14 +1,14 @@
 """From the table's values to what the processes are given: ``ServerSettings`` with ``ProxyOptions`` inside.
 
-Rules that need more than one setting live here: listeners that cannot be served yet, the source of the
-configuration, a body limit that can be written twice. Pure: nothing is bound, opened or started.
+Rules that need more than one setting live here: the source of the configuration, a body limit that can be
+written twice, listeners that need TLS. Pure: nothing is bound, opened or started.
 """
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,16 @@ from dbless_gateway.server.cpus import auto_workers
 from dbless_gateway.server.last_good import default_folder
 from dbless_gateway.server.listen import Listen
 from dbless_gateway.server.settings import BY_NAME, Values, read_settings
+from dbless_gateway.server.tls_options import PREFIXES, default_pairs, tls_policy
+from dbless_gateway.snapshot.certificates import TlsPolicy
+from dbless_gateway.snapshot.key_pairs import KeyPair
+
+# What people are not shown; Kong masks the same.
+_SECRET = frozenset(
+    {"ssl_cert_key", "client_ssl_cert_key", "admin_ssl_cert_key", "status_ssl_cert_key"}
+    | {"declarative_config_string"}
+)
+_MASK = "******"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +48,9 @@ class ServerSettings:
     cache_size_bytes: int
     node_id: str
     dns: Mapping[str, Any]  # the dns_* settings, by name
+    # What listeners with TLS show by default, by kind of listener; a kind without is given one made at start.
+    default_pairs: Mapping[str, tuple[KeyPair, ...]]
+    tls: TlsPolicy  # of the Admin and Status APIs
     proxy: ProxyOptions
     shown: Mapping[str, object] = field(default_factory=dict)  # every setting, for people; secrets masked
 
@@ -48,7 +61,6 @@ class SettingsResult:
 
     settings: ServerSettings | None
     warnings: tuple[str, ...]
-    notices: tuple[str, ...]
     errors: tuple[str, ...]
 
 
@@ -58,13 +70,11 @@ def make_settings(
     """Read flags and environment into the settings of a gateway."""
     values = read_settings(flags, environ)
     if values.errors:
-        return SettingsResult(None, values.warnings, (), values.errors)
+        return SettingsResult(None, values.warnings, values.errors)
     errors: list[str] = []
-    notices: list[str] = []
-    warnings = list(values.warnings)
-    settings = _assemble(values, files, environ, errors, warnings, notices)
-    warnings += _open_admin_addresses(settings)
-    return SettingsResult(None if errors else settings, tuple(warnings), tuple(notices), tuple(errors))
+    settings = _assemble(values, files, environ, errors)
+    warnings = (*values.warnings, *_open_admin_addresses(settings))
+    return SettingsResult(None if errors else settings, warnings, tuple(errors))
 
 
 def _assemble(
@@ -72,20 +82,19 @@ def _assemble(
     files: Sequence[str],
     environ: Mapping[str, str],
     errors: list[str],
-    warnings: list[str],
-    notices: list[str],
 ) -> ServerSettings:
     inline = values["declarative_config_string"] or None
     chosen = tuple(files) or tuple(filter(None, [values["declarative_config"]]))
     if not chosen and inline is None:
         errors.append("no configuration is given: name the file with -c, or with KONG_DECLARATIVE_CONFIG")
+    policy = tls_policy(values, errors)
     return ServerSettings(
         files=chosen,
         inline=None if chosen else inline,
         last_good_folder=_last_good_folder(values, environ),
-        proxy_listens=_served(values, "proxy_listen", warnings, notices),
-        admin_listens=_served(values, "admin_listen", warnings, notices),
-        status_listens=_served(values, "status_listen", warnings, notices),
+        proxy_listens=values["proxy_listen"],
+        admin_listens=values["admin_listen"],
+        status_listens=values["status_listen"],
         workers=values["nginx_worker_processes"] or auto_workers(),
         log_level=values["log_level"],
         watch=values["watch"] and bool(chosen),
@@ -94,8 +103,15 @@ def _assemble(
         cache_size_bytes=values["mem_cache_size"],
         node_id=_node_id(values["node_id"], errors),
         dns={name: values[name] for name in BY_NAME if name.startswith("dns_")},
-        proxy=_proxy_options(values, errors),
-        shown={name: _shown(value) for name, value in values.values.items()},
+        default_pairs={
+            kind: pairs
+            for kind in PREFIXES
+            if _has_tls(values, kind) and (pairs := default_pairs(kind, values, errors))
+        },
+        # Certificates of clients are asked for where clients are.
+        tls=replace(policy, client_authorities=None, verify_client="off"),
+        proxy=_proxy_options(values, policy if _has_tls(values, "proxy") else None, errors),
+        shown={name: _MASK if name in _SECRET else _shown(value) for name, value in values.values.items()},
     )
 
 
@@ -115,15 +131,8 @@ def _last_good_folder(values: Values, environ: Mapping[str, str]) -> Path | None
     return Path(values["state_folder"]) if values["state_folder"] else default_folder(environ)
 
 
-def _served(values: Values, name: str, warnings: list[str], notices: list[str]) -> tuple[Listen, ...]:
-    # TLS listeners are not served yet. The default has one, and a user who set nothing must not be scolded
-    # for it.
-    listens: tuple[Listen, ...] = values[name]
-    for listen in listens:
-        if listen.ssl:
-            said = warnings if name in values.given else notices
-            said.append(f"{name} {listen} is skipped: listeners with ssl are not supported yet")
-    return tuple(listen for listen in listens if not listen.ssl)
+def _has_tls(values: Values, kind: str) -> bool:
+    return any(listen.ssl for listen in values[f"{kind}_listen"])
 
 
 def _open_admin_addresses(settings: ServerSettings) -> list[str]:
@@ -144,7 +153,7 @@ def _node_id(given: str, errors: list[str]) -> str:
         return ""
 
 
-def _proxy_options(values: Values, errors: list[str]) -> ProxyOptions:
+def _proxy_options(values: Values, tls: TlsPolicy | None, errors: list[str]) -> ProxyOptions:
     headers: frozenset[str] = values["headers"]
     networks, trust_unix = values["trusted_ips"]
     buffer_count, buffer_bytes = values["nginx_http_large_client_header_buffers"]
@@ -181,6 +190,7 @@ def _proxy_options(values: Values, errors: list[str]) -> ProxyOptions:
         upstream_keepalive_max_requests=values["upstream_keepalive_max_requests"],
         upstream_keepalive_idle_timeout=values["upstream_keepalive_idle_timeout"],
         trusted_certificates=values["lua_ssl_trusted_certificate"],
+        tls=tls,
         # Kong's value may name a log format behind the path; there is one format here.
         access_log=None if access_log in ("", "off") else access_log.split()[0],
     )

@@ -8,11 +8,15 @@ must not change what is served.
 
 from __future__ import annotations
 
+import base64
 import re
 import ssl
 from collections.abc import Callable
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
 from typing import Any
+
+from dbless_gateway.snapshot.certificates import PROTOCOLS
 
 Reader = Callable[[str, str], Any]
 
@@ -22,6 +26,11 @@ _SIZE = re.compile(r"(\d+)([kmg]?)", re.IGNORECASE)
 # nginx writes times as "90", "90s", "1m 30s"; only single units are met in practice.
 _TIME_UNITS_S = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _TIME = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|)")
+
+
+_PEM_MARK = "-----BEGIN "
+# A longer value is no path that somebody mistyped, but content, which may be secret.
+_SHOWN_CHARACTERS = 255
 
 
 class SettingError(ValueError):
@@ -42,6 +51,53 @@ def trusted_file(name: str, value: str) -> str | None:
     except (OSError, ValueError):
         raise SettingError(f"{name}: failed loading certificate from {value}") from None
     return value
+
+
+def pem_texts(name: str, value: str) -> tuple[str, ...]:
+    """Read a list of PEM files, or of their contents as text or in base64; return the contents."""
+    return tuple(_pem_text(name, item) for item in words(name, value))
+
+
+def _pem_text(name: str, value: str) -> str:
+    if _PEM_MARK in value:
+        return value
+    try:
+        text = Path(value).read_text(encoding="ascii")
+    except (OSError, ValueError):
+        # A path that cannot be read is no base64 of a PEM text either.
+        text = _from_base64(value)
+    if _PEM_MARK not in text:
+        kind = "key" if name.endswith("_key") else "certificate"
+        shown = value if len(value) <= _SHOWN_CHARACTERS else "<content>"
+        raise SettingError(f"{name}: failed loading {kind} from {shown}")
+    return text
+
+
+def _from_base64(value: str) -> str:
+    try:
+        return base64.b64decode(value, validate=True).decode("ascii")
+    except ValueError:
+        return ""
+
+
+def optional_pem_text(name: str, value: str) -> str | None:
+    """Read one PEM file; None for an empty text."""
+    return _pem_text(name, value) if value else None
+
+
+def optional_file(name: str, value: str) -> str | None:
+    """Read the path of a file that is there; None for an empty text."""
+    if value and not Path(value).is_file():
+        raise SettingError(f"{name}: no such file: {value}")
+    return value or None
+
+
+def protocols(name: str, value: str) -> tuple[str, ...]:
+    """Read versions of TLS, blanks between them."""
+    given = tuple(value.split())
+    if not given or not set(given) <= set(PROTOCOLS):
+        raise SettingError(f"{name} must be a list of {', '.join(PROTOCOLS)}; got '{value}'")
+    return given
 
 
 def boolean(name: str, value: str) -> bool:

@@ -15,6 +15,7 @@ from typing import Any
 from dbless_gateway.server import setting_types as types
 from dbless_gateway.server.inert_settings import asks_for_nothing, is_known_but_unsupported
 from dbless_gateway.server.listen import addresses
+from dbless_gateway.snapshot.certificates import VERIFY_CLIENT_MODES
 
 VARIABLE_PREFIX = "KONG_"
 
@@ -188,6 +189,44 @@ SETTINGS: tuple[Setting, ...] = (
         "nginx_http_keepalive_timeout", types.seconds, "75s", "How long an idle client connection is kept."
     ),
     Setting("nginx_http_keepalive_requests", _COUNT, "10000", "Requests on one client connection."),
+    # TLS with clients.
+    Setting(
+        "ssl_cert",
+        types.pem_texts,
+        "",
+        "Certificates for clients whose server name has none: PEM files, one of each kind of key; "
+        "made at each start when empty.",
+    ),
+    Setting("ssl_cert_key", types.pem_texts, "", "Their private keys, in the same order."),
+    Setting("admin_ssl_cert", types.pem_texts, "", "The same for the Admin API."),
+    Setting("admin_ssl_cert_key", types.pem_texts, "", "Their private keys."),
+    Setting("status_ssl_cert", types.pem_texts, "", "The same for the Status API."),
+    Setting("status_ssl_cert_key", types.pem_texts, "", "Their private keys."),
+    Setting(
+        "ssl_cipher_suite",
+        types.one_of("modern", "intermediate", "old", "fips", "custom"),
+        "intermediate",
+        "Protocols and ciphers, after Mozilla's recommendations; custom: those of the next three.",
+    ),
+    Setting(
+        "ssl_protocols", types.protocols, "TLSv1.2 TLSv1.3", "Versions of TLS, from the oldest to the newest."
+    ),
+    Setting("ssl_ciphers", types.text, "", "Ciphers up to TLS 1.2, in OpenSSL's form."),
+    Setting("ssl_prefer_server_ciphers", types.boolean, "on", "The gateway's order of ciphers counts."),
+    Setting("ssl_dhparam", types.optional_file, "", "PEM file with Diffie-Hellman parameters."),
+    Setting("ssl_session_tickets", types.boolean, "on", "Let clients resume sessions by tickets."),
+    Setting(
+        "nginx_proxy_ssl_client_certificate",
+        types.optional_pem_text,
+        "",
+        "PEM file with the authorities of clients' certificates.",
+    ),
+    Setting(
+        "nginx_proxy_ssl_verify_client",
+        types.one_of(*VERIFY_CLIENT_MODES),
+        "off",
+        "Ask clients for a certificate: off, optional, or on, which refuses clients without one.",
+    ),
     # Connections to targets.
     Setting(
         "upstream_keepalive_pool_size", _COUNT, "512", "Idle connections kept to one target; 0 keeps none."

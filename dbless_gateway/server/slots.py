@@ -9,17 +9,25 @@ from dbless_gateway.server.listeners import Listener
 from dbless_gateway.server.options import ServerSettings
 from dbless_gateway.server.shared import SharedState
 from dbless_gateway.server.worker_pool import SlotPlan
+from dbless_gateway.snapshot.key_pairs import KeyPair
 
 
 def plan_slots(
-    settings: ServerSettings, listeners: Sequence[Listener], shared: SharedState
+    settings: ServerSettings,
+    listeners: Sequence[Listener],
+    shared: SharedState,
+    default_pairs: tuple[KeyPair, ...] = (),
 ) -> tuple[SlotPlan, ...]:
-    """Return the plan of every slot."""
-    return tuple(_plan(settings, listeners, shared, slot) for slot in range(settings.workers))
+    """Return the plan of every slot; ``default_pairs`` are for listeners with TLS."""
+    return tuple(_plan(settings, listeners, shared, default_pairs, slot) for slot in range(settings.workers))
 
 
 def _plan(
-    settings: ServerSettings, listeners: Sequence[Listener], shared: SharedState, slot: int
+    settings: ServerSettings,
+    listeners: Sequence[Listener],
+    shared: SharedState,
+    default_pairs: tuple[KeyPair, ...],
+    slot: int,
 ) -> SlotPlan:
     inherited = tuple(
         InheritedListener(
@@ -42,6 +50,7 @@ def _plan(
         counters_fd=shared.counters.fd,
         cache_fd=shared.cache.fd,
         metrics_fd=shared.metrics.fd,
+        default_pairs=default_pairs,
     )
     return SlotPlan(
         boot, (*(listener.fd for listener in inherited), boot.counters_fd, boot.cache_fd, boot.metrics_fd)

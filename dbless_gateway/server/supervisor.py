@@ -34,12 +34,15 @@ from dbless_gateway.server.node_commands import NodeCommands
 from dbless_gateway.server.node_health import NodeHealth
 from dbless_gateway.server.options import ServerSettings
 from dbless_gateway.server.receipts import Receipt
+from dbless_gateway.server.self_signed import self_signed_pairs
 from dbless_gateway.server.service_manager import ServiceManager
 from dbless_gateway.server.shared import SharedState
 from dbless_gateway.server.slots import plan_slots
 from dbless_gateway.server.spawning import child_command
 from dbless_gateway.server.watcher import Fingerprint, changes, fingerprint
 from dbless_gateway.server.worker_pool import StartError, WorkerPool
+from dbless_gateway.snapshot.certificates import server_context
+from dbless_gateway.snapshot.key_pairs import KeyPair
 
 _Result = TypeVar("_Result")
 
@@ -79,6 +82,7 @@ class Supervisor:
         self._addresses: dict[str, str] = {}  # as bound, by kind of listener
         self._pool: WorkerPool | None = None
         self._shared: SharedState | None = None
+        self._self_signed: tuple[KeyPair, ...] | None = None
         self._health: NodeHealth | None = None
         self._manager = ServiceManager(os.environ)
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -119,7 +123,19 @@ class Supervisor:
         listeners = bind_all(listens, 1)
         self._note_addresses(name, listeners)
         for listener in listeners:
-            await server.start(listener.sockets, listener.listen.backlog)
+            tls = None
+            if listener.listen.ssl:
+                tls = server_context(self._settings.tls, await self._default_pairs(name))
+            await server.start(listener.sockets, listener.listen.backlog, tls)
+
+    async def _default_pairs(self, kind: str) -> tuple[KeyPair, ...]:
+        """Return what listeners of this kind show by default."""
+        given = self._settings.default_pairs.get(kind)
+        if given is not None:
+            return given
+        if self._self_signed is None:
+            self._self_signed = await asyncio.to_thread(self_signed_pairs)
+        return self._self_signed
 
     def _note_addresses(self, name: str, listeners: Sequence[Listener]) -> None:
         if listeners:
@@ -143,7 +159,8 @@ class Supervisor:
             logs.event(_log, "error", "the configuration is invalid: serving what was served last")
             loaded = recalled
         self._shared = SharedState.create(self._settings)
-        plans = plan_slots(self._settings, self._listeners, self._shared)
+        pairs = await self._default_pairs("proxy") if self._settings.proxy.tls is not None else ()
+        plans = plan_slots(self._settings, self._listeners, self._shared, pairs)
         self._pool = WorkerPool(self._worker_command, plans)
         self._health = NodeHealth(
             self._pool.bus, self._settings.dns, self._settings.proxy.trusted_certificates

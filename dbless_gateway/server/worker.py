@@ -109,7 +109,13 @@ class Worker:
         logs.configure(boot.log_level)
         self._boot = boot
         self._engine = self._assemble(boot, self._bus)
-        self._acceptor = Acceptor(boot.listeners, self._engine.protocol_factory, self._loop)
+        self._acceptor = Acceptor(
+            boot.listeners,
+            self._engine.protocol_factory,
+            self._engine.tls_context,
+            self._loop,
+            handshake_timeout_s=boot.options.client_header_timeout,
+        )
 
     # Moving to a configuration.
 

@@ -99,15 +99,17 @@ class Gateway:
         wait: bool = True,
         python: Path | None = None,
     ) -> None:
-        """Start it; ``python`` is another environment's interpreter, whose installed gateway is then run."""
+        """Start it; ``python`` is another environment's interpreter, whose installed gateway is then run.
+
+        Proxy and Admin API listen where the environment says, if it does.
+        """
         self.files = [config] if isinstance(config, Path) else list(config)
         self.port, self.admin_port, self.status_port = free_ports(3)
         self.process = subprocess.Popen(
             [
                 *(str(python or sys.executable), "-m", "dbless_gateway", "start"),
                 *(part for file in self.files for part in ("-c", str(file))),
-                *("--proxy-listen", f"127.0.0.1:{self.port}"),
-                *("--admin-listen", f"127.0.0.1:{self.admin_port}"),
+                *self._listen_flags(environment or {}),
                 *("--status-listen", f"127.0.0.1:{self.status_port}"),
                 *("--workers", str(workers), *flags),
             ],
@@ -128,6 +130,15 @@ class Gateway:
             except BaseException:
                 self.kill()
                 raise
+
+    def _listen_flags(self, environment: dict[str, str]) -> list[str]:
+        wanted = {"proxy": self.port, "admin": self.admin_port}
+        return [
+            part
+            for kind, port in wanted.items()
+            if f"KONG_{kind.upper()}_LISTEN" not in environment
+            for part in (f"--{kind}-listen", f"127.0.0.1:{port}")
+        ]
 
     def __enter__(self) -> Self:
         return self

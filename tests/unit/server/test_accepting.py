@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 
 import uvloop
 
@@ -27,7 +28,11 @@ def test_stopping_takes_what_is_queued_and_reads_what_has_arrived() -> None:
         port = listening.getsockname()[1]
         listener = InheritedListener(listening.detach(), "http", port, 16)
         acceptor = Acceptor(
-            [listener], lambda scheme, port: lambda: Noting(found), asyncio.get_running_loop()
+            [listener],
+            lambda scheme, port: lambda: Noting(found),
+            lambda: ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER),
+            asyncio.get_running_loop(),
+            handshake_timeout_s=1.0,
         )
         await acceptor.start()
         await acceptor.start()  # Again is nothing.

@@ -74,15 +74,15 @@ def test_no_configuration_at_all_is_an_error() -> None:
     assert "no configuration is given" in result.errors[0]
 
 
-def test_listeners_with_ssl_are_skipped_with_one_line_each() -> None:
+def test_listeners_with_ssl_are_served() -> None:
     default = make_settings({}, ["f"], {})
     assert default.settings is not None
-    assert [str(listen) for listen in default.settings.proxy_listens] == ["0.0.0.0:8000"]
-    assert (default.warnings, len(default.notices)) == ((), 2)
-    wanted = make_settings({"proxy_listen": "1.2.3.4:443 ssl, 1.2.3.4:80"}, ["f"], {})
-    assert wanted.warnings == (
-        "proxy_listen 1.2.3.4:443 is skipped: listeners with ssl are not supported yet",
-    )
+    assert [listen.ssl for listen in default.settings.proxy_listens] == [False, True]
+    assert default.warnings == ()
+
+
+def test_without_listeners_for_tls_no_certificate_is_compiled() -> None:
+    assert made(proxy_listen="127.0.0.1:80").proxy.tls is None
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def test_is_silent_about(variable: str, value: str) -> None:
     [
         ("KONG_PROXY_LISTN", "is not a known setting and has no effect; did you mean KONG_PROXY_LISTEN?"),
         ("KONG_SOMETHING_ELSE", "is not a known setting and has no effect"),
-        ("KONG_SSL_CERT", "is not supported and has no effect"),
+        ("KONG_SSL_SESSION_TIMEOUT", "is not supported and has no effect"),
         ("KONG_DNS_NO_SYNC", "is not supported and has no effect"),
         ("KONG_NEW_DNS_CLIENT", "is not supported and has no effect"),
         ("KONG_NGINX_HTTP_GZIP", "is not supported and has no effect"),
