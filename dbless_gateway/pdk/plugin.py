@@ -19,6 +19,7 @@ the method exists:
 ``log(ctx)``                  after the response was sent. Never waits; queues do.
 
 ``needs_request_body = True`` on a handler makes the gateway buffer the request's body before access.
+``changes_body = False`` on one with ``body_filter`` promises that it only looks: the response keeps its length.
 """
 
 from __future__ import annotations

@@ -127,6 +127,8 @@ class _Recording:
 class Handler:
     """Looks requests up, and records responses that it may keep."""
 
+    changes_body = False  # It only listens: a response keeps its Content-Length.
+
     def __init__(self, config: Config, env: PluginEnv) -> None:
         self._config = config
         self._cache = env.host.cache
