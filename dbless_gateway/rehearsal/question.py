@@ -13,7 +13,7 @@ from ipaddress import ip_address
 DEFAULT_CLIENT_IP = "127.0.0.1"
 DEFAULT_HOST = "localhost"
 
-_URL = re.compile(r"(?:(?P<scheme>https?)://(?P<host>[^/?#]*))?(?P<target>[^#]*)", re.IGNORECASE)
+_URL = re.compile(r"(?:(?P<scheme>https?)://(?P<host>[^/?#]*))?(?P<target>[^#]*)(?:#.*)?", re.I | re.S)
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _BREAKING = frozenset("\r\n\0")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
