@@ -183,6 +183,11 @@ _TABLE: dict[str, Code] = {
     ),
     "vault/unknown": Code(ERROR, "A vault that does not exist", "Only the vault `env` is available."),
     "plugin/unknown": Code(ERROR, "An unknown plugin", "There is no schema for a plugin of this name."),
+    "plugin/code": Code(
+        ERROR,
+        "A plugin that cannot be loaded",
+        "The file or package of a plugin that is not bundled is wrong; the message says where.",
+    ),
     "plugin/scope": Code(
         ERROR, "A scope that the plugin does not allow", "Move the plugin to another place."
     ),

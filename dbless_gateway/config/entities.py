@@ -321,12 +321,22 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True)
+class PluginCode:
+    """The source of a plugin from a folder, as it was when the configuration was checked."""
+
+    name: str
+    file: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Entities:
     """One whole, linked configuration.
 
     ``hash`` is the MD5 (hex) of the raw text, as Kong shows it; ``format_version`` is always "3.0" after
     loading. Collections keep the order of the file. ``group_members`` are pairs of (consumer id, consumer
-    group id).
+    group id). ``plugin_code`` comes from the settings, not from the file: it travels with what it was checked
+    with, so that every process runs the same.
     """
 
     format_version: str
@@ -346,3 +356,4 @@ class Entities:
     vaults: tuple[Vault, ...]
     key_sets: tuple[KeySet, ...]
     keys: tuple[Key, ...]
+    plugin_code: tuple[PluginCode, ...] = ()

@@ -20,12 +20,12 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from dbless_gateway.config.dialect import translate
 from dbless_gateway.config.document import Document
 from dbless_gateway.config.drafts import Draft, Report
-from dbless_gateway.config.entities import Entities
+from dbless_gateway.config.entities import Entities, PluginCode
 from dbless_gateway.config.freeze import freeze
 from dbless_gateway.config.link import assign_ids, check_authorities, link, memberships
 from dbless_gateway.config.parse import parse
@@ -38,6 +38,14 @@ from dbless_gateway.config.tree import collect_drafts
 
 # What Kong shows as the hash of a configuration without entities.
 EMPTY_HASH = "0" * 32
+
+
+@dataclass(frozen=True, slots=True)
+class BroughtPlugins:
+    """Plugins from folders, read before the configuration that uses them, and what is wrong with them."""
+
+    code: tuple[PluginCode, ...] = ()
+    problems: tuple[Problem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +66,7 @@ class LoadOptions:
     fast_validation: bool = True
     seed: bytes | None = None
     now: float | None = None
+    plugins: BroughtPlugins = BroughtPlugins()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +92,19 @@ def load(sources: Sequence[Source], options: LoadOptions | None = None) -> Loade
         documents = [document for text in texts if (document := parse(text, options, report)) is not None]
         entities = _link(read_roots(documents, load_schemas(), report), texts, options, report)
     by_name = {text.name: text.text for text in texts}
-    return Loaded(None if report.has_errors() else entities, report.problems, by_name, documents)
+    brought = options.plugins
+    if entities is not None and brought.code:
+        entities = _with_code(entities, brought.code)
+    usable = not report.has_errors() and not brought.problems
+    return Loaded(entities if usable else None, [*brought.problems, *report.problems], by_name, documents)
+
+
+def _with_code(entities: Entities, code: tuple[PluginCode, ...]) -> Entities:
+    """Let plugins' code belong to the configuration: when it changes, so does the configuration."""
+    digest = hashlib.md5(entities.hash.encode(), usedforsecurity=False)
+    for plugin in code:
+        digest.update(f"{plugin.name}\n{plugin.text}\n".encode("utf-8", "surrogatepass"))
+    return replace(entities, hash=digest.hexdigest(), plugin_code=code)
 
 
 def _texts(sources: Sequence[Source], options: LoadOptions, report: Report) -> list[Text]:

@@ -54,8 +54,7 @@ class Judge:
         name: str = fields["name"]
         schema = self._schemas.plugin(name)
         if schema is None:
-            message = f"plugin '{name}' not enabled; add it to the 'plugins' configuration property"
-            self._report.add(draft, Finding(("name",), "plugin/unknown", message, self._similar(name)))
+            self._report.add(draft, self._no_schema(name))
             return
         self._add(draft, _check_use(draft, schema))
         if "config" in wrong:
@@ -68,6 +67,13 @@ class Judge:
             self._add(draft, check_record(record, values, ("config", *path)))
         if not bad:
             self._add(draft, check_plugin(name, fields))
+
+    def _no_schema(self, name: str) -> Finding:
+        fault = self._schemas.plugin_fault(name)
+        if fault is not None:
+            return Finding(("name",), "plugin/code", f"plugin '{name}' cannot be loaded: {fault}")
+        message = f"plugin '{name}' not enabled; add it to the 'plugins' configuration property"
+        return Finding(("name",), "plugin/unknown", message, self._similar(name))
 
     def _judge_config(self, draft: Draft, schema: PluginSchema) -> set[str]:
         """Validate, translate and complete ``config``; return the names of its fields that are wrong."""

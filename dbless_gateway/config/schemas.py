@@ -8,12 +8,12 @@ sets, deprecated names, checks. Validation itself is in ``validate``.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from copy import deepcopy
 from functools import cached_property, lru_cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 
 Schema = dict[str, Any]
 
@@ -196,6 +196,23 @@ class PluginSchema:
         self.old_names: dict[str, str | None] = schema.get("x-kong-2x-names", {})
 
 
+class OtherPlugins(Protocol):
+    """Whoever knows the plugins that do not come with this package."""
+
+    def names(self) -> Iterable[str]:
+        """Return the names of all of them."""
+
+    def schema(self, name: str) -> Schema | None:
+        """Return the schema of a plugin; None when it is unknown, or cannot be loaded."""
+
+    def fault(self, name: str) -> str | None:
+        """Return why a plugin cannot be loaded; None when it can, or is unknown."""
+
+
+# Stands for every plugin that comes with this package.
+BUNDLED = "bundled"
+
+
 class Schemas:
     """All schemas, read from the folder when first asked for."""
 
@@ -210,6 +227,18 @@ class Schemas:
         self.collections: Mapping[str, str] = MappingProxyType(references)
         self._entities: dict[str, EntitySchema] = {}
         self._plugins: dict[str, PluginSchema | None] = {}
+        self._others: OtherPlugins | None = None
+        self._enabled: Collection[str] | None = None
+
+    def extend(self, others: OtherPlugins, enabled: Collection[str] | None = None) -> None:
+        """Take in plugins from elsewhere; a process does so before it loads its first configuration.
+
+        ``enabled`` are the names that a configuration may use, ``bundled`` among them for all that come with
+        this package; None is every name.
+        """
+        self._others = others
+        self._enabled = enabled
+        self._plugins.clear()
 
     def entity(self, collection: str) -> EntitySchema:
         """Return the schema of the entities in a collection."""
@@ -221,14 +250,30 @@ class Schemas:
     def plugin(self, name: str) -> PluginSchema | None:
         """Return the schema of a plugin; None when there is none of this name."""
         if name not in self._plugins:
-            self._plugins[name] = (
-                PluginSchema(self._read(f"plugins/{name}.json")) if self._exists(name) else None
-            )
+            self._plugins[name] = self._find(name) if self._is_enabled(name) else None
         return self._plugins[name]
 
     def plugin_names(self) -> list[str]:
         """Return the names of all plugins that have a schema."""
-        return sorted(path.stem for path in (self._folder / "plugins").glob("*.json"))
+        names = {path.stem for path in (self._folder / "plugins").glob("*.json")}
+        names.update(self._others.names() if self._others is not None else ())
+        return sorted(filter(self._is_enabled, names))
+
+    def plugin_fault(self, name: str) -> str | None:
+        """Return why a plugin that is there cannot be used; None when there is no such reason."""
+        if self._others is None or self._exists(name) or not self._is_enabled(name):
+            return None
+        return self._others.fault(name)
+
+    def _find(self, name: str) -> PluginSchema | None:
+        if self._exists(name):
+            return PluginSchema(self._read(f"plugins/{name}.json"))
+        schema = self._others.schema(name) if self._others is not None else None
+        return PluginSchema(schema) if schema is not None else None
+
+    def _is_enabled(self, name: str) -> bool:
+        enabled = self._enabled
+        return enabled is None or name in enabled or (BUNDLED in enabled and self._exists(name))
 
     def _exists(self, plugin: str) -> bool:
         return plugin.replace("-", "").isalnum() and (self._folder / "plugins" / f"{plugin}.json").is_file()
@@ -240,5 +285,5 @@ class Schemas:
 
 @lru_cache(maxsize=1)
 def load_schemas() -> Schemas:
-    """Return the schemas of this installation; they cannot change while it runs."""
+    """Return the schemas of this installation, and of the plugins that the process has taken in."""
     return Schemas(schemas_folder())

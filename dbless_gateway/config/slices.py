@@ -32,6 +32,7 @@ _CLASSES: Mapping[str, Any] = MappingProxyType(
         "vaults": e.Vault,
         "key_sets": e.KeySet,
         "keys": e.Key,
+        "plugin_code": e.PluginCode,
         "group_members": None,
     }
 )

@@ -19,6 +19,7 @@ from dbless_gateway.routing.router import RouteProblem, Router, RouterEntry
 from dbless_gateway.routing.router import build_steps as build_router_steps
 from dbless_gateway.snapshot.certificates import TlsPolicy, compile_certificates
 from dbless_gateway.snapshot.chains import Instance, InstanceIndex, RouteChains
+from dbless_gateway.snapshot.foreign_plugins import run_checked
 from dbless_gateway.snapshot.model import BalancerKey, Chain, CompiledRoute, CompiledService, Snapshot, Step
 from dbless_gateway.snapshot.plugin_loader import make_instance, problem_at
 from dbless_gateway.snapshot.target_tls import TargetTlsContexts
@@ -55,6 +56,10 @@ def compile_steps(
 ) -> Generator[None, None, Outcome]:
     """Compile in slices; the generator's value is a snapshot, or every problem that compiling found."""
     problems: list[Problem] = []
+    for code in entities.plugin_code:
+        fault = run_checked(code)
+        problems += [fault] if fault is not None else []
+        yield
     identities = Identities(entities.consumers, entities.credentials)
     yield
     instances = yield from _instances(entities, identities, host, problems)

@@ -1,7 +1,8 @@
 """From a plugin's name to its module, and from a plugin entity to a handler.
 
-A plugin exists when its module does: the bundled ones are ``dbless_gateway.plugins.<name>``. A handler's constructor may
-raise ``ConfigError``; this is the one place that turns it into a problem.
+A plugin exists when its module does: the bundled ones are ``dbless_gateway.plugins.<name>``, any other is
+found by ``foreign_plugins.py``. A handler's constructor may raise ``ConfigError``; this is the one place that
+turns it into a problem.
 """
 
 from __future__ import annotations
@@ -18,15 +19,18 @@ from dbless_gateway.pdk.config import build_config
 from dbless_gateway.pdk.identity import Identities
 from dbless_gateway.pdk.plugin import ConfigError, Host, PluginEnv
 from dbless_gateway.snapshot.chains import Instance
+from dbless_gateway.snapshot.foreign_plugins import find_foreign, line_in, told
 
 _PACKAGE = "dbless_gateway.plugins"
 
 
 def find_module(name: str) -> ModuleType | None:
     """Return the module of a plugin, or None when this version does not have it."""
-    module_name = f"{_PACKAGE}.{name.replace('-', '_')}"
-    if not name.replace("-", "").isalnum() or importlib.util.find_spec(module_name) is None:
+    if not name.replace("-", "").isalnum():
         return None
+    module_name = f"{_PACKAGE}.{name.replace('-', '_')}"
+    if importlib.util.find_spec(module_name) is None:
+        return find_foreign(name)
     module = importlib.import_module(module_name)
     return module if getattr(module, "NAME", None) == name else None
 
@@ -56,6 +60,10 @@ def make_instance(plugin: Plugin, identities: Identities, host: Host) -> Instanc
     except ConfigError as error:
         field = f"config.{error.field}: " if error.field else "config: "
         return plugin_problem(plugin, "plugin/config", field + error.message, None)
+    except Exception as error:  # noqa: BLE001 - a plugin may raise anything
+        file = getattr(module, "__file__", None) or plugin.name
+        message = f"its handler cannot be made: {told(error)} ({file}:{line_in(error, file)})"
+        return plugin_problem(plugin, "plugin/code", message, None)
     return Instance(plugin, handler, module.PRIORITY)
 
 
