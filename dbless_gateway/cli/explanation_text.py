@@ -44,13 +44,13 @@ def _winner(told: Plain) -> list[str]:
     winner = told["winner"]
     if winner is None:
         return ["No route takes it."]
-    row = [_name(winner["route"]), winner["path"] or "", winner["route"]["at"]]
+    row = [_name(winner["route"]), winner["path"] or "any path", winner["route"]["at"]]
     return [f"The route that takes it ({told['router_flavor']})", *columns([row], _INDENT)]
 
 
 def _runners_up(told: Plain) -> list[str]:
     rows = [
-        [_name(other["route"]), other["path"] or "", other["route"]["at"], other["reason"]]
+        [_name(other["route"]), other["path"] or "any path", other["route"]["at"], other["reason"]]
         for other in told["runners_up"]
     ]
     title = (

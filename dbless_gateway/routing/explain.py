@@ -32,7 +32,7 @@ _REASONS = {
     "reduced": "the winner is on the list that is tried first: by the first route header, else the shortest "
     "of those by host, path, method and SNI",
     "sub_weight": "wildcard hosts with a port go first, then plain hosts, then regex paths",
-    "plain_hosts": "hosts without a wildcard go first",
+    "plain_hosts": "routes whose hosts are all without a wildcard go first",
     "headers": "it asks for fewer headers: {mine}, the winner {its}",
     "regex_path": "regex paths go before prefix paths",
     "regex_priority": "its regex_priority is {mine}, the winner's {its}",
