@@ -6,6 +6,7 @@ import argparse
 import os
 
 from dbless_gateway.config.load import LoadOptions
+from dbless_gateway.snapshot.foreign_plugins import PluginSettings, prepare
 
 # The first one is Kong's default. ``routing`` knows them too, but costs more to import than --help may.
 ROUTER_FLAVORS = ("traditional_compatible", "traditional", "expressions")
@@ -27,6 +28,25 @@ def add_loading_flags(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="give every variable a placeholder, to check files on a machine without the secrets",
     )
+    parser.add_argument(
+        "--plugin-dir",
+        action="append",
+        metavar="FOLDER",
+        help="folder with plugins of your own; may be repeated (default: KONG_PLUGIN_DIR)",
+    )
+
+
+def plugin_settings(folders: list[str] | None) -> PluginSettings:
+    """Return where plugins come from: the folders of a flag, else KONG_PLUGIN_DIR; and KONG_PLUGINS."""
+    given = folders or _words(os.environ.get("KONG_PLUGIN_DIR", ""))
+    names = _words(os.environ.get("KONG_PLUGINS", ""))
+    if names in ([], ["all"]):
+        return PluginSettings(tuple(given))
+    return PluginSettings(tuple(given), frozenset(names) - {"off"})
+
+
+def _words(text: str) -> list[str]:
+    return [word for part in text.split(",") if (word := part.strip())]
 
 
 def load_options(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> LoadOptions:
@@ -38,7 +58,12 @@ def load_options(arguments: argparse.Namespace, parser: argparse.ArgumentParser)
                 environ |= read_env_file(file.read())
         except (OSError, ValueError) as error:
             parser.error(f"--env-file {arguments.env_file}: {error}")
-    return LoadOptions(environ=environ, mock_env=arguments.mock_env, router_flavor=arguments.router_flavor)
+    return LoadOptions(
+        environ=environ,
+        mock_env=arguments.mock_env,
+        router_flavor=arguments.router_flavor,
+        plugins=prepare(plugin_settings(arguments.plugin_dir)),
+    )
 
 
 def read_env_file(text: str) -> dict[str, str]:

@@ -209,6 +209,25 @@ class OtherPlugins(Protocol):
         """Return why a plugin cannot be loaded; None when it can, or is unknown."""
 
 
+class KnownSchemas:
+    """Plugins that another process has judged, by their schemas; satisfies ``OtherPlugins``."""
+
+    def __init__(self, schemas: Mapping[str, Schema]) -> None:
+        self._schemas = schemas
+
+    def names(self) -> Iterable[str]:
+        """Return the names of all of them."""
+        return self._schemas
+
+    def schema(self, name: str) -> Schema | None:
+        """Return the schema of a plugin."""
+        return self._schemas.get(name)
+
+    def fault(self, name: str) -> str | None:
+        """Return None: what is known here could be loaded."""
+        return None
+
+
 # Stands for every plugin that comes with this package.
 BUNDLED = "bundled"
 

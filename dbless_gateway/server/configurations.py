@@ -12,6 +12,7 @@ import os
 from collections.abc import Sequence
 
 from dbless_gateway.config.problems import Problem
+from dbless_gateway.config.schemas import KnownSchemas, load_schemas
 from dbless_gateway.server import logs
 from dbless_gateway.server.last_good import keep, recall
 from dbless_gateway.server.load_messages import LoadRequest
@@ -31,27 +32,39 @@ class Configurations:
     def __init__(self, settings: ServerSettings, loader_command: Sequence[str]) -> None:
         self.serves_last_good = False
         self._options = settings.proxy
+        self._plugins = settings.plugins
         self._folder = settings.last_good_folder
         self._command = loader_command
         texts = ((INLINE_NAME, settings.inline),) if settings.inline is not None else ()
         # One for the whole life: a key or secret that the files leave out must be the same after each reload.
         self._seed = os.urandom(_SEED_BYTES)
         wants_texts = self._folder is not None
-        self._request = LoadRequest(settings.files, texts, settings.proxy, wants_texts, self._seed)
+        self._request = LoadRequest(
+            settings.files, texts, settings.proxy, wants_texts, self._seed, settings.plugins
+        )
 
     async def load(self) -> Configuration | tuple[Problem, ...]:
         """Load what the files say now."""
-        return await load(self._request, self._command)
+        return self._taught(await load(self._request, self._command))
 
     async def recall(self) -> Configuration | None:
         """Load what was served last, if the settings ask for that and it is there."""
         texts = await asyncio.to_thread(recall, self._folder) if self._folder is not None else None
         if texts is None:
             return None
-        loaded = await load(LoadRequest((), texts, self._options, seed=self._seed), self._command)
+        request = LoadRequest((), texts, self._options, seed=self._seed, plugins=self._plugins)
+        loaded = self._taught(await load(request, self._command))
         if not isinstance(loaded, Configuration):
             return None
         self.serves_last_good = True
+        return loaded
+
+    def _taught(
+        self, loaded: Configuration | tuple[Problem, ...]
+    ) -> Configuration | tuple[Problem, ...]:
+        """Let this process know the schemas of plugins whose code it never runs."""
+        if isinstance(loaded, Configuration):
+            load_schemas().extend(KnownSchemas(loaded.plugin_schemas), self._plugins.enabled)
         return loaded
 
     async def note_served(self, configuration: Configuration) -> None:

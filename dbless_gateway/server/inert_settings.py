@@ -101,7 +101,6 @@ WITHOUT_EFFECT_PREFIXES = (
 UNSUPPORTED = frozenset(
     {
         "stream_listen",
-        "plugins",
         "vaults",
         "role",
         "request_debug",
@@ -146,7 +145,6 @@ UNSUPPORTED = frozenset(
 # Values that ask for nothing: a setting of UNSUPPORTED with one of these is what we do anyway.
 MODEST_VALUES = {
     "stream_listen": "off",
-    "plugins": "bundled",
     "vaults": "bundled",
     "role": "traditional",
     "wasm": "off",

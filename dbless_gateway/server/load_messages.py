@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dbless_gateway.config.problems import Problem
+from dbless_gateway.config.schemas import Schema
 from dbless_gateway.proxy.options import ProxyOptions
+from dbless_gateway.snapshot.foreign_plugins import NO_PLUGINS, PluginSettings
 
 # Kinds of frames in the loader's output.
 OUTCOME, SLICE = 0, 1
@@ -21,6 +23,7 @@ class LoadRequest:
     options: ProxyOptions
     wants_texts: bool = False  # the outcome shall carry what was read
     seed: bytes | None = None  # what secrets are made from that the texts leave out
+    plugins: PluginSettings = NO_PLUGINS
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,3 +34,4 @@ class Loaded:
     counts: Mapping[str, int]  # entities by collection
     problems: tuple[Problem, ...]
     texts: tuple[tuple[str, str], ...] = ()
+    plugin_schemas: Mapping[str, Schema] = field(default_factory=dict)  # of plugins from elsewhere

@@ -23,6 +23,7 @@ from dbless_gateway.server.frames import frame
 from dbless_gateway.server.load_messages import OUTCOME, SLICE, Loaded, LoadRequest
 from dbless_gateway.snapshot.compile import CompileOptions, compile_snapshot
 from dbless_gateway.snapshot.dry_run import DryRunHost
+from dbless_gateway.snapshot.foreign_plugins import foreign_schemas, prepare
 
 
 def main() -> int:
@@ -52,7 +53,8 @@ class Checked(NamedTuple):
 
 def check(request: LoadRequest) -> Checked:
     """Load and compile."""
-    loading = LoadOptions(router_flavor=request.options.router_flavor, seed=request.seed)
+    plugins = prepare(request.plugins)
+    loading = LoadOptions(router_flavor=request.options.router_flavor, seed=request.seed, plugins=plugins)
     loaded = load(_sources(request), loading)
     entities, problems = loaded.entities, list(loaded.problems)
     if entities is not None:
@@ -78,6 +80,7 @@ def _write(out: BinaryIO, checked: Checked) -> None:
         counts=_counts(entities) if entities is not None else {},
         problems=tuple(checked.problems),
         texts=checked.texts,
+        plugin_schemas=foreign_schemas(entities) if entities is not None else {},
     )
     out.write(frame(OUTCOME, pickle.dumps(loaded)))
     if entities is not None:

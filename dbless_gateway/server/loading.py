@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from dbless_gateway.config.problems import Problem
+from dbless_gateway.config.schemas import Schema
 from dbless_gateway.server.frames import FrameReader
 from dbless_gateway.server.load_messages import SLICE, Loaded, LoadRequest
 from dbless_gateway.server.spawning import child_environment
@@ -36,6 +37,7 @@ class Configuration:
     warnings: tuple[Problem, ...]
     slices: tuple[bytes, ...]
     texts: tuple[tuple[str, str], ...]  # as they were read, if that was wanted
+    plugin_schemas: Mapping[str, Schema]  # of plugins from elsewhere
 
 
 class LoaderFailed(Exception):
@@ -82,4 +84,4 @@ async def _converse(
         raise LoaderFailed(f"the loader ended with code {code}")
     if any(problem.severity == "error" for problem in loaded.problems):
         return loaded.problems
-    return Configuration(loaded.hash, loaded.counts, loaded.problems, tuple(slices), loaded.texts)
+    return Configuration(loaded.hash, loaded.counts, loaded.problems, tuple(slices), loaded.texts, loaded.plugin_schemas)

@@ -166,6 +166,14 @@ def words(name: str, value: str) -> tuple[str, ...]:
     return tuple(item for item in (part.strip() for part in value.split(",")) if item)
 
 
+def plugin_names(name: str, value: str) -> frozenset[str] | None:
+    """Read a list of plugin names, or ``off``; None stands for ``all``."""
+    given = words(name, value)
+    if given == ("all",):
+        return None
+    return frozenset() if given == ("off",) else frozenset(given)
+
+
 def one_of(*choices: str) -> Reader:
     """Make a reader of an enumeration."""
 

@@ -104,6 +104,22 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("router_flavor", _FLAVORS, "traditional_compatible", "How routes are matched."),
     Setting("node_id", types.text, "", "A UUID that names this node; made up at each start when empty."),
+    # Plugins.
+    Setting(
+        "plugins",
+        types.plugin_names,
+        "all",
+        "Plugins that a configuration may use: names, bundled for those that come with the gateway, off, or "
+        "all: also those of plugin_dir and of installed packages.",
+    ),
+    Setting(
+        "plugin_dir",
+        types.words,
+        "",
+        "Folders with plugins of your own; a changed file is loaded anew.",
+        "--plugin-dir",
+        ours=True,
+    ),
     # How it runs.
     Setting(
         "nginx_worker_processes",

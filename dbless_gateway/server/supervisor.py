@@ -149,7 +149,7 @@ class Supervisor:
     async def _load_and_start(self) -> int:
         began = time.monotonic()
         logs.event(_log, "info", "loading", files=",".join(self._settings.files))
-        known = fingerprint(self._settings.files) if self._settings.watch else ()
+        known = fingerprint(self._watched()) if self._settings.watch else ()
         loaded = await self._configurations.load()
         if not isinstance(loaded, Configuration):
             problems, recalled = loaded, await self._configurations.recall()
@@ -228,8 +228,11 @@ class Supervisor:
             loaded = supply()
             return await self._move(loaded, time.monotonic()) if loaded is not None else None
 
+    def _watched(self) -> tuple[str, ...]:
+        return self._settings.files + self._settings.plugins.folders
+
     async def _watch(self, known: Fingerprint) -> None:
-        async for _ in changes(self._settings.files, known):
+        async for _ in changes(self._watched(), known):
             await self.reload()
 
     def _note_load(

@@ -29,7 +29,7 @@ EMPTY_LOOKS = 10
 LOOKS_MAX = 40
 POLL_S = 1.0
 
-_SUFFIXES = frozenset({".yaml", ".yml", ".json"})
+_SUFFIXES = frozenset({".yaml", ".yml", ".json", ".py"})
 
 Fingerprint = tuple[tuple[str, str], ...]
 

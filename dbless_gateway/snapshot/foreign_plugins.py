@@ -18,18 +18,21 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
-from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from dbless_gateway.config.entities import PluginCode
+from dbless_gateway.config.entities import Entities, PluginCode
 from dbless_gateway.config.load import BroughtPlugins
 from dbless_gateway.config.problems import Problem
-from dbless_gateway.config.schemas import Schema
+from dbless_gateway.config.schemas import Schema, load_schemas
 from dbless_gateway.pdk.schema import SchemaError, config_schema
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 GROUP = "dbless_gateway.plugins"
 
@@ -41,6 +44,17 @@ _HTTP_PROTOCOLS = ["grpc", "grpcs", "http", "https"]
 _SCOPES = ["service", "route", "consumer"]
 # A plugin is a page of code; a file of megabytes was put there by mistake, and travels to every worker.
 _MAX_FILE_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class PluginSettings:
+    """Where plugins come from, and which may be used."""
+
+    folders: tuple[str, ...] = ()
+    enabled: frozenset[str] | None = None  # None: all that are found; "bundled" stands for the package's own
+
+
+NO_PLUGINS = PluginSettings()
 
 
 class PluginFault(Exception):
@@ -57,11 +71,23 @@ def plugin_name(module_name: str) -> str:
     return module_name.replace("_", "-")
 
 
+def is_bundled(name: str) -> bool:
+    """Tell whether a plugin of that name comes with this package."""
+    return find_spec(f"{_BUNDLED}.{name.replace('-', '_')}") is not None
+
+
 def is_plugin_file(path: Path) -> bool:
     """Tell whether a file in a plugin folder is a plugin: tests and private files may stand beside it."""
     stem = path.stem
     is_other = stem.startswith(("_", "test_")) or stem == "conftest"
     return path.suffix == ".py" and stem.isidentifier() and not is_other
+
+
+def prepare(settings: PluginSettings) -> BroughtPlugins:
+    """Make this process ready for a configuration with plugins from elsewhere."""
+    brought = bring_in(settings.folders)
+    load_schemas().extend(ForeignPlugins(), settings.enabled)
+    return brought
 
 
 def bring_in(folders: Iterable[str]) -> BroughtPlugins:
@@ -160,6 +186,14 @@ class ForeignPlugins:
         return None
 
 
+def foreign_schemas(entities: Entities) -> dict[str, Schema]:
+    """Return the schemas of a configuration's plugins from elsewhere, for processes that never run them."""
+    others = ForeignPlugins()
+    names = {code.name for code in entities.plugin_code}
+    names.update(plugin.name for plugin in entities.plugins if not is_bundled(plugin.name))
+    return {name: schema for name in sorted(names) if (schema := others.schema(name)) is not None}
+
+
 def _schema_of(module: ModuleType) -> Schema:
     try:
         schema = config_schema(module.Config)
@@ -186,7 +220,7 @@ def _files(folder: str, problems: list[Problem]) -> list[Path]:
 
 def _read(path: Path, found: Mapping[str, PluginCode]) -> PluginCode:
     name = plugin_name(path.stem)
-    if find_spec(f"{_BUNDLED}.{path.stem}") is not None:
+    if is_bundled(name):
         raise PluginFault(f"'{name}' is the name of a bundled plugin")
     if name in found:
         raise PluginFault(f"'{name}' is in {found[name].file}, too")
@@ -247,7 +281,10 @@ class _Imported(NamedTuple):
 
 @lru_cache(maxsize=1)
 def _entry_points() -> Mapping[str, EntryPoint]:
-    # Once: what is installed under a running process is not what the process can import anew.
+    # Imported here, because it costs more than most of validate does without. Once, because what is installed
+    # under a running process is not what the process can import anew.
+    from importlib.metadata import entry_points
+
     return {entry.name: entry for entry in entry_points(group=GROUP)}
 
 

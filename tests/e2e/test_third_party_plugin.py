@@ -1,0 +1,156 @@
+"""Plugins that do not come with the gateway, in the real gateway: from a folder, changed, and broken."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.client import fetch
+from tests.support.config import document, service
+from tests.support.gateway import REPOSITORY, Gateway, write_atomically
+from tests.support.origin import Origin
+
+pytestmark = pytest.mark.slow
+
+PLUGIN = '''"""Say hello in a header."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from dbless_gateway.pdk.context import Context
+from dbless_gateway.pdk.plugin import ConfigError, PluginEnv
+from dbless_gateway.pdk.schema import Field
+
+NAME = "say-hello"
+PRIORITY = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    text: Annotated[str, Field("What to say.")]
+    times: Annotated[int, Field("How often.", at_least=1)] = 1
+
+
+class Handler:
+    def __init__(self, config: Config, env: PluginEnv) -> None:
+        if "!" in config.text:
+            raise ConfigError("text", "do not shout")
+        self._text = " ".join([config.text] * config.times)
+
+    def access(self, ctx: Context) -> None:
+        if ctx.headers.get("x-fail"):
+            raise RuntimeError("asked to")
+        ctx.set_response_header("X-Hello", self._text)
+
+    async def rewrite(self, ctx: Context) -> None:
+        if ctx.headers.get("x-fail-later"):
+            raise RuntimeError("asked to, later")
+'''
+
+
+class Site:
+    """A configuration and a plugin folder that a test edits."""
+
+    def __init__(self, folder: Path, address: str) -> None:
+        self.address = address
+        self.config = folder / "kong.yaml"
+        self.plugins = folder / "plugins"
+        self.plugins.mkdir()
+        self.write_plugin(PLUGIN)
+        self.write_config({"text": "hello"})
+
+    def write_plugin(self, text: str) -> None:
+        write_atomically(self.plugins / "say_hello.py", text)
+
+    def write_config(self, config: dict[str, object]) -> None:
+        plugins = [{"name": "say-hello", "config": config}]
+        write_atomically(self.config, document(service(self.address, "/"), plugins=plugins))
+
+    def validate(self) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "dbless_gateway", "validate", "--plugin-dir", str(self.plugins)]
+        return subprocess.run(
+            [*command, str(self.config)], cwd=REPOSITORY, capture_output=True, text=True, check=False
+        )
+
+
+def test_plugin_of_a_folder_lives_with_the_configuration(tmp_path: Path) -> None:
+    with Origin() as origin:
+        site = Site(tmp_path, origin.address)
+        assert site.validate().returncode == 0
+        with Gateway(site.config, workers=2, flags=("--plugin-dir", str(site.plugins))) as gateway:
+            assert gateway.fetch("/").get("x-hello") == "hello"
+            # The Admin API knows its fields, although its process never runs it.
+            schema = json.loads(fetch(gateway.admin_port, "/schemas/plugins/say-hello").body)
+            assert "times" in json.dumps(schema)
+            # A changed file is loaded anew, in every worker.
+            previous = gateway.status()["configuration_hash"]
+            site.write_plugin(PLUGIN.replace('"X-Hello"', '"X-Welcome"'))
+            previous = gateway.wait_for_configuration(previous)
+            for _ in range(4):
+                assert gateway.fetch("/").get("x-welcome") == "hello"
+            # A broken one is told with its place, and the old goes on serving.
+            lines = len(gateway.log.lines)
+            site.write_plugin(PLUGIN + "def broken(:\n")
+            gateway.log.wait_for(r"say_hello\.py:\d+:\d+.*invalid syntax", after=lines)
+            assert gateway.fetch("/").get("x-welcome") == "hello"
+            assert not any("Traceback" in line for line in gateway.log.lines)
+            # Repaired to what is served: nothing changes. Repaired to something else: it does.
+            site.write_plugin(PLUGIN.replace('"X-Hello"', '"X-Bye"'))
+            gateway.wait_for_configuration(previous)
+            assert gateway.fetch("/").get("x-bye") == "hello"
+
+
+def test_start_refuses_a_broken_plugin(tmp_path: Path) -> None:
+    with Origin() as origin:
+        site = Site(tmp_path, origin.address)
+        site.write_plugin(PLUGIN + "1 / 0\n")
+        flags = ("--plugin-dir", str(site.plugins))
+        with Gateway(site.config, flags=flags, wait=False) as gateway:
+            line = gateway.log.wait_for("ZeroDivisionError")
+            assert f"say_hello.py:{len(PLUGIN.splitlines()) + 1}:1" in line
+            assert gateway.process.wait(30) == 78
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({"text": "hello", "times": 0}, "value must be at least 1"),
+        ({"times": 1}, "required field missing"),
+        ({"text": "hello!"}, "config.text: do not shout"),
+        ({"text": "hello", "colour": "red"}, "unknown field"),
+    ],
+)
+def test_validate_knows_the_fields(tmp_path: Path, config: dict[str, object], said: str) -> None:
+    site = Site(tmp_path, "127.0.0.1:1")
+    site.write_config(config)
+    found = site.validate()
+    assert found.returncode == 1
+    assert "kong.yaml:" in found.stdout
+    assert said in found.stdout
+
+
+def test_only_listed_plugins_are_allowed(tmp_path: Path) -> None:
+    with Origin() as origin:
+        site = Site(tmp_path, origin.address)
+        environment = {"KONG_PLUGINS": "bundled", "KONG_PLUGIN_DIR": str(site.plugins)}
+        with Gateway(site.config, environment=environment, wait=False) as gateway:
+            gateway.log.wait_for("plugin 'say-hello' not enabled; add it to the 'plugins' configuration")
+            assert gateway.process.wait(30) == 78
+        environment["KONG_PLUGINS"] = "bundled,say-hello"
+        with Gateway(site.config, environment=environment) as gateway:
+            assert gateway.fetch("/").get("x-hello") == "hello"
+
+
+def test_error_in_a_plugin_is_a_500(tmp_path: Path) -> None:
+    with Origin() as origin:
+        site = Site(tmp_path, origin.address)
+        with Gateway(site.config, flags=("--plugin-dir", str(site.plugins))) as gateway:
+            for header in ("x-fail", "x-fail-later"):
+                assert gateway.fetch("/", headers=[(header, "1")]).status == 500
+            assert gateway.fetch("/").status == 200
