@@ -53,7 +53,7 @@ def default_url() -> str:
     values = read_settings({}, os.environ)
     listens: tuple[Listen, ...] = values.values.get("admin_listen", ())
     for listen in listens:
-        if not listen.ssl:
+        if not listen.ssl and listen.path is None:
             host = _WILDCARDS.get(listen.host, listen.host)
             return f"http://[{host}]:{listen.port}" if ":" in host else f"http://{host}:{listen.port}"
     raise NoGateway("the Admin API is off: name it with --admin")

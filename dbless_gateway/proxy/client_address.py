@@ -14,6 +14,9 @@ from dbless_gateway.proxy.options import ProxyOptions
 
 Network = IPv4Network | IPv6Network
 
+# As ``real_ip_header``: the address is that of the PROXY protocol, which the connection knows; no header is read.
+PROXY_PROTOCOL = "proxy_protocol"
+
 
 def is_trusted(ip: str, networks: Sequence[Network]) -> bool:
     """Tell whether an address is in one of the networks; False for what is no address."""
@@ -25,6 +28,8 @@ def is_trusted(ip: str, networks: Sequence[Network]) -> bool:
 
 def real_ip(peer_ip: str, headers: Headers, options: ProxyOptions) -> str:
     """Return the client's address for a request of a trusted peer."""
+    if options.real_ip_header == PROXY_PROTOCOL:
+        return peer_ip
     values = headers.get_all(options.real_ip_header.encode("latin-1"))
     if not values:
         return peer_ip

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 from dbless_gateway.http1.request_head import Refusal, parse_request_head
 from dbless_gateway.pdk.context import TlsSession
-from dbless_gateway.proxy.client_address import is_trusted
+from dbless_gateway.proxy.client_address import PROXY_PROTOCOL, is_trusted
 from dbless_gateway.proxy.exchange import Exchange
 from dbless_gateway.proxy.forwarding import ForwardedFacts
 from dbless_gateway.proxy.lifecycle import RequestSide
@@ -67,6 +67,7 @@ class ClientConnection:
         "_gateway",
         "_has_partial",
         "_is_paused",
+        "_source",
         "closed",
         "deadline",
         "facts",
@@ -82,8 +83,9 @@ class ClientConnection:
         "tunnel",
     )
 
-    def __init__(self, gateway: Gateway, listener: Listener) -> None:
+    def __init__(self, gateway: Gateway, listener: Listener, source: tuple[str, int] | None = None) -> None:
         self._gateway = gateway
+        self._source = source  # of the PROXY protocol
         self.listener = listener
         # The connection.
         self.transport: asyncio.Transport | None = None
@@ -210,6 +212,9 @@ class ClientConnection:
             self.trusted = gateway.options.trust_unix
         else:
             self.trusted = is_trusted(peer[0], gateway.options.trusted_ips)
+        source = self._source
+        if source is not None and self.trusted and gateway.options.real_ip_header == PROXY_PROTOCOL:
+            peer = source
         self.peer_ip = peer[0]
         session = transport.get_extra_info("ssl_object")
         sni = getattr(session, "gateway_sni", None)

@@ -108,10 +108,10 @@ class Gateway:
 
     # ---- Clients
 
-    def protocol_factory(self, scheme: str, port: int) -> Callable[[], ClientConnection]:
-        """Return what makes the protocol of each connection of a listener."""
+    def protocol_factory(self, scheme: str, port: int) -> Callable[..., ClientConnection]:
+        """Return what makes the protocol of each connection of a listener; ``source``: who stands behind it."""
         listener = Listener(scheme, self.options.port_maps.get(port, port))
-        return lambda: ClientConnection(self, listener)
+        return lambda source=None: ClientConnection(self, listener, source)
 
     def connection_opened(self, connection: ClientConnection) -> int:
         """Count a connection; return its serial number."""

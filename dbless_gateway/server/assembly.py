@@ -56,12 +56,12 @@ class GatewayEngine:
         self._version = 0
         self._left_over: list[tuple[Snapshot, float]] = []
 
-    def protocol_factory(self, scheme: str, port: int) -> Callable[[], asyncio.BaseProtocol]:
+    def protocol_factory(self, scheme: str, port: int) -> Callable[..., asyncio.BaseProtocol]:
         """Return what makes the protocol of a connection accepted there."""
         assert self._gateway is not None
         # Protocols of the hot path are duck-typed: inheriting asyncio's class costs a compiled build its
         # speed.
-        return cast(Callable[[], asyncio.BaseProtocol], self._gateway.protocol_factory(scheme, port))
+        return cast(Callable[..., asyncio.BaseProtocol], self._gateway.protocol_factory(scheme, port))
 
     def tls_context(self) -> ssl.SSLContext:
         """Return what listeners with TLS shake hands with."""

@@ -31,6 +31,7 @@ class InheritedListener:
     scheme: str
     port: int
     backlog: int
+    proxy_protocol: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,8 +28,8 @@ class Assembler(Protocol):
 class Engine(Protocol):
     """A gateway that serves."""
 
-    def protocol_factory(self, scheme: str, port: int) -> Callable[[], asyncio.BaseProtocol]:
-        """Return what makes the protocol of a connection accepted there."""
+    def protocol_factory(self, scheme: str, port: int) -> Callable[..., asyncio.BaseProtocol]:
+        """Return what makes the protocol of a connection accepted there; it may be given a ``source``."""
 
     def tls_context(self) -> ssl.SSLContext:
         """Return what listeners with TLS shake hands with."""

@@ -1,8 +1,7 @@
-"""The syntax of ``*_listen``: ``<ip or [ip6] or name>:<port> [flags]``, comma separated, or ``off``.
+"""The syntax of ``*_listen``: ``<ip or [ip6] or name>:<port>`` or ``unix:<path>``, then flags; or ``off``.
 
 Pure: it reads text; ``listeners.py`` makes sockets of the result. Flags that we cannot honour are kept as
-they are (``ssl``, ``http2``) or refused (``proxy_protocol``, ``udp``: serving such a listener without it
-would break each client).
+they are (``http2``: clients agree on HTTP/1.1) or refused (``udp``).
 """
 
 from __future__ import annotations
@@ -14,8 +13,9 @@ from dbless_gateway.server.setting_types import SettingError
 
 DEFAULT_BACKLOG = 16384  # Kong's default_listen; nginx alone would take 511.
 
-_PLAIN_FLAGS = frozenset({"ssl", "http2", "deferred", "bind", "reuseport"})
+_PLAIN_FLAGS = frozenset({"ssl", "http2", "proxy_protocol", "deferred", "bind", "reuseport"})
 _ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\[\]:\s]+):(\d{1,5})")
+_UNIX = "unix:"
 _KEEPALIVE = re.compile(r"on|off|\d*:\d*:\d*")
 
 
@@ -23,10 +23,12 @@ _KEEPALIVE = re.compile(r"on|off|\d*:\d*:\d*")
 class Listen:
     """One address to listen on."""
 
-    host: str  # without brackets
+    host: str  # without brackets; empty for a unix socket
     port: int  # 0: the system chooses
+    path: str | None = None  # of a unix socket
     ssl: bool = False
     http2: bool = False
+    proxy_protocol: bool = False
     deferred: bool = False
     reuseport: bool = False
     backlog: int = DEFAULT_BACKLOG
@@ -34,6 +36,8 @@ class Listen:
     so_keepalive: str | None = None
 
     def __str__(self) -> str:
+        if self.path is not None:
+            return f"unix:{self.path}"
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
 
@@ -47,13 +51,21 @@ def addresses(name: str, value: str) -> tuple[Listen, ...]:
 
 
 def _read_entry(name: str, entry: list[str]) -> Listen:
-    match = _ADDRESS.fullmatch(entry[0]) if entry else None
-    if match is None or int(match[2]) > 65535:
+    if not entry:
         raise _form_error(name)
-    fields: dict[str, bool | int | str] = {}
+    fields = _read_address(name, entry[0])
     for flag in entry[1:]:
         fields.update(_read_flag(name, flag))
-    return Listen(host=match[1].strip("[]"), port=int(match[2]), **fields)  # type: ignore[arg-type]
+    return Listen(**fields)  # type: ignore[arg-type]
+
+
+def _read_address(name: str, address: str) -> dict[str, bool | int | str]:
+    if address.startswith(_UNIX + "/"):
+        return {"host": "", "port": 0, "path": address.removeprefix(_UNIX)}
+    match = _ADDRESS.fullmatch(address)
+    if match is None or int(match[2]) > 65535:
+        raise _form_error(name)
+    return {"host": match[1].strip("[]"), "port": int(match[2])}
 
 
 def _read_flag(name: str, flag: str) -> dict[str, bool | int | str]:
@@ -67,13 +79,13 @@ def _read_flag(name: str, flag: str) -> dict[str, bool | int | str]:
         return {"ipv6only": value == "on"}
     if key == "so_keepalive" and _KEEPALIVE.fullmatch(value):
         return {"so_keepalive": value}
-    if flag in ("proxy_protocol", "udp"):
+    if flag == "udp":
         raise SettingError(f"{name}: the flag {flag} is not supported")
     raise _form_error(name)
 
 
 def _form_error(name: str) -> SettingError:
     return SettingError(
-        f"{name} must be of form: [off] | <ip>:<port> [ssl] [http2] [deferred] [bind] [reuseport] "
+        f"{name} must be of form: [off] | <ip>:<port> [ssl] [http2] [proxy_protocol] [deferred] [bind] [reuseport] "
         "[backlog=%d] [ipv6only=on|off] [so_keepalive=on|off|%s:%s:%s], [... next entry ...]"
     )

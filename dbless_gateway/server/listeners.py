@@ -11,7 +11,9 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import stat
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from dbless_gateway.server.listen import Listen
@@ -43,6 +45,9 @@ class Listener:
         """Close this process's hold of the sockets."""
         for sock in self.sockets:
             sock.close()
+        if self.listen.path is not None:
+            with suppress(OSError):
+                os.unlink(self.listen.path)
 
 
 def bind_all(listens: Sequence[Listen], slots: int) -> list[Listener]:
@@ -59,6 +64,8 @@ def bind_all(listens: Sequence[Listen], slots: int) -> list[Listener]:
 
 
 def _bind(listen: Listen, slots: int) -> list[Listener]:
+    if listen.path is not None:
+        return [_bind_path(listen, listen.path)]
     try:
         found = socket.getaddrinfo(listen.host, listen.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except OSError as error:
@@ -66,6 +73,30 @@ def _bind(listen: Listen, slots: int) -> list[Listener]:
     # The same address may be found twice, when /etc/hosts names it twice.
     places = {(family, place[:2]): place for family, _, _, _, place in found}
     return [_bind_place(listen, family, place, slots) for (family, _), place in places.items()]
+
+
+def _bind_path(listen: Listen, path: str) -> Listener:
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    sock.setblocking(False)
+    try:
+        _remove_abandoned(path)
+        sock.bind(path)
+        # Who may enter the folder may connect, as with nginx.
+        os.chmod(path, 0o666)
+    except OSError as error:
+        sock.close()
+        raise ListenError(f"bind() to {listen} failed ({error.errno}: {error.strerror})") from None
+    # What is asked for by port (routes, X-Forwarded-Port) sees the port of the scheme.
+    return Listener(listen, str(listen), 443 if listen.ssl else 80, (sock,))
+
+
+def _remove_abandoned(path: str) -> None:
+    """Remove the socket of a gateway that was killed: nobody listens there any more."""
+    if not os.path.exists(path) or not stat.S_ISSOCK(os.stat(path).st_mode):
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        if probe.connect_ex(path) == errno.ECONNREFUSED:
+            os.unlink(path)
 
 
 def _bind_place(

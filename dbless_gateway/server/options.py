@@ -20,7 +20,6 @@ from dbless_gateway.server.listen import Listen
 from dbless_gateway.server.settings import BY_NAME, Values, read_settings
 from dbless_gateway.server.tls_options import PREFIXES, default_pairs, tls_policy
 from dbless_gateway.snapshot.certificates import TlsPolicy
-from dbless_gateway.snapshot.foreign_plugins import PluginSettings
 from dbless_gateway.snapshot.key_pairs import KeyPair
 
 # What people are not shown; Kong masks the same.
@@ -49,7 +48,6 @@ class ServerSettings:
     cache_size_bytes: int
     node_id: str
     dns: Mapping[str, Any]  # the dns_* settings, by name
-    plugins: PluginSettings
     # What listeners with TLS show by default, by kind of listener; a kind without is given one made at start.
     default_pairs: Mapping[str, tuple[KeyPair, ...]]
     tls: TlsPolicy  # of the Admin and Status APIs
@@ -89,6 +87,7 @@ def _assemble(
     chosen = tuple(files) or tuple(filter(None, [values["declarative_config"]]))
     if not chosen and inline is None:
         errors.append("no configuration is given: name the file with -c, or with KONG_DECLARATIVE_CONFIG")
+    _refuse_flags_of_proxy(values, errors)
     policy = tls_policy(values, errors)
     return ServerSettings(
         files=chosen,
@@ -104,7 +103,6 @@ def _assemble(
         drain_delay_s=values["drain_delay"],
         cache_size_bytes=values["mem_cache_size"],
         node_id=_node_id(values["node_id"], errors),
-        plugins=PluginSettings(values["plugin_dir"], values["plugins"]),
         dns={name: values[name] for name in BY_NAME if name.startswith("dns_")},
         default_pairs={
             kind: pairs
@@ -134,6 +132,13 @@ def _last_good_folder(values: Values, environ: Mapping[str, str]) -> Path | None
     return Path(values["state_folder"]) if values["state_folder"] else default_folder(environ)
 
 
+def _refuse_flags_of_proxy(values: Values, errors: list[str]) -> None:
+    for name in ("admin_listen", "status_listen"):
+        for listen in values[name]:
+            if listen.path is not None or listen.proxy_protocol:
+                errors.append(f"{name}: unix sockets and proxy_protocol are for proxy_listen only")
+
+
 def _has_tls(values: Values, kind: str) -> bool:
     return any(listen.ssl for listen in values[f"{kind}_listen"])
 
@@ -142,7 +147,8 @@ def _open_admin_addresses(settings: ServerSettings) -> list[str]:
     return [
         f"the Admin API on {listen} can be reached from other machines, and nothing protects it"
         for listen in settings.admin_listens
-        if not (listen.host == "localhost" or listen.host.startswith("127.") or listen.host == "::1")
+        if listen.path is None
+        and not (listen.host == "localhost" or listen.host.startswith("127.") or listen.host == "::1")
     ]
 
 

@@ -60,7 +60,7 @@ def pem_texts(name: str, value: str) -> tuple[str, ...]:
 
 def _pem_text(name: str, value: str) -> str:
     if _PEM_MARK in value:
-        return value
+        return value.strip()
     try:
         text = Path(value).read_text(encoding="ascii")
     except (OSError, ValueError):
@@ -70,7 +70,7 @@ def _pem_text(name: str, value: str) -> str:
         kind = "key" if name.endswith("_key") else "certificate"
         shown = value if len(value) <= _SHOWN_CHARACTERS else "<content>"
         raise SettingError(f"{name}: failed loading {kind} from {shown}")
-    return text
+    return text.strip()
 
 
 def _from_base64(value: str) -> str:

@@ -35,6 +35,7 @@ def _plan(
             scheme="https" if listener.listen.ssl else "http",
             port=listener.port,
             backlog=listener.listen.backlog,
+            proxy_protocol=listener.listen.proxy_protocol,
         )
         for listener in listeners
     )

@@ -91,4 +91,4 @@ def _count_error(name: str, certs: int, keys: int) -> str:
 
 
 def _reason(error: Exception) -> str:
-    return (getattr(error, "reason", None) or str(error)).replace("_", " ").lower()
+    return str(getattr(error, "reason", None) or error.args[-1]).replace("_", " ").lower()

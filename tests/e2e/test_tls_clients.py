@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -17,7 +18,7 @@ from tests.support.config import document, parse_json, service
 from tests.support.gateway import Gateway, free_ports, write_atomically
 from tests.support.origin import Origin
 from tests.support.tls_client import TlsClient, trusting
-from tests.support.wire import ConnectionClosed
+from tests.support.wire import ConnectionClosed, Wire
 
 pytestmark = pytest.mark.slow
 
@@ -230,3 +231,49 @@ def test_the_admin_api_speaks_tls(tmp_path: Path) -> None:
             assert client.common_name() == "localhost"
             assert "configuration_hash" in parse_json(client.request(target="/status").body)
         assert fetch(plain, "/status").status == 200
+
+
+@pytest.mark.parametrize("is_tls", [False, True])
+def test_the_proxy_protocol_tells_who_the_client_is(tmp_path: Path, is_tls: bool) -> None:
+    trusted = {"KONG_TRUSTED_IPS": "127.0.0.1", "KONG_REAL_IP_HEADER": "proxy_protocol"}
+    plain, secure = free_ports(2)
+    listen = f"127.0.0.1:{plain} proxy_protocol, 127.0.0.1:{secure} ssl proxy_protocol"
+    preface = b"PROXY TCP4 192.0.2.7 192.0.2.9 5000 443\r\n"
+    with started(tmp_path, KONG_PROXY_LISTEN=listen, **trusted) as stage:
+        if is_tls:
+            client: Client = TlsClient(secure, trusting(None), "exact.test", preface=preface)
+        else:
+            client = Client(plain)
+            client.send(preface)
+        with client:
+            assert client.request(headers=[("proxy_protocol", "198.51.100.1")]).status == 200
+        seen = stage.origin.next_request()
+        assert (seen.get("X-Real-IP"), seen.get("X-Forwarded-For")) == ("192.0.2.7", "192.0.2.7")
+        with Client(plain) as liar:
+            liar.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert liar.is_closed_by_peer()
+
+
+def test_without_trust_the_balancer_is_the_client(tmp_path: Path) -> None:
+    (plain,) = free_ports(1)
+    with started(tmp_path, KONG_PROXY_LISTEN=f"127.0.0.1:{plain} proxy_protocol") as stage:
+        with Client(plain) as client:
+            client.send(b"PROXY TCP4 192.0.2.7 192.0.2.9 5000 443\r\n")
+            assert client.request().status == 200
+        assert stage.origin.next_request().get("X-Real-IP") == "127.0.0.1"
+
+
+@pytest.mark.parametrize("flags", ["", " proxy_protocol"])
+def test_unix_sockets(tmp_path: Path, flags: str) -> None:
+    path = tmp_path / "gateway.sock"
+    abandoned = socket.socket(socket.AF_UNIX)
+    abandoned.bind(str(path))
+    abandoned.close()
+    with started(tmp_path, KONG_PROXY_LISTEN=f"unix:{path}{flags}"):
+        sock = socket.socket(socket.AF_UNIX)
+        sock.connect(str(path))
+        wire = Wire(sock)
+        wire.send((b"PROXY UNKNOWN\r\n" if flags else b"") + b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert wire.read_response("GET").status == 200
+        wire.close()
+    assert not path.exists()

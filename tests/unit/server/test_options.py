@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import uuid
 from ipaddress import ip_network
+from pathlib import Path
 
 import pytest
 
 from dbless_gateway.proxy.options import ProxyOptions
 from dbless_gateway.server.options import ServerSettings, make_settings
+from dbless_gateway.snapshot.key_pairs import KeyPair
+from tests.support.authority import Authority
 
 
 def made(**environ: str) -> ServerSettings:
@@ -79,6 +82,20 @@ def test_listeners_with_ssl_are_served() -> None:
     assert default.settings is not None
     assert [listen.ssl for listen in default.settings.proxy_listens] == [False, True]
     assert default.warnings == ()
+
+
+@pytest.mark.parametrize("name", ["admin_listen", "status_listen"])
+@pytest.mark.parametrize("value", ["unix:/run/g.sock", "127.0.0.1:80 proxy_protocol"])
+def test_some_listeners_are_for_clients_only(name: str, value: str) -> None:
+    assert errors(**{name: value}) == (f"{name}: unix sockets and proxy_protocol are for proxy_listen only",)
+
+
+def test_private_keys_are_not_shown(tmp_path: Path) -> None:
+    cert, key = Authority().issue("a.test")
+    (tmp_path / "cert.pem").write_text(cert)
+    settings = made(ssl_cert=str(tmp_path / "cert.pem"), ssl_cert_key=key)
+    assert "PRIVATE" not in str(settings.shown)
+    assert settings.default_pairs == {"proxy": (KeyPair(cert.strip(), key.strip()),)}
 
 
 def test_without_listeners_for_tls_no_certificate_is_compiled() -> None:
