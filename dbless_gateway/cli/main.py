@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "convert": ("convert", "bring a file of format 1.1 or 2.1 to 3.0"),
     "dump": ("dump", "print what a configuration amounts to, secrets masked"),
     "diff": ("diff", "compare what two configurations amount to"),
+    "hash-key": ("hash_key", "hash an API key or a password for a configuration file"),
     "schema": ("schema", "print the JSON Schema of kong.yaml, for editors"),
     "demo": ("demo", "run the gateway together with two demo targets"),
     "version": ("version", "print the version"),

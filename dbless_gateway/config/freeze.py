@@ -16,6 +16,7 @@ from dbless_gateway.config import entities as e
 from dbless_gateway.config.certificates import digest
 from dbless_gateway.config.document import plain
 from dbless_gateway.config.drafts import Draft
+from dbless_gateway.config.password_hashes import is_password_hash
 from dbless_gateway.config.schemas import Record, Schemas
 from dbless_gateway.config.secrets import Generator
 
@@ -157,13 +158,19 @@ def _generate(draft: Draft, record: Record, values: dict[str, Any], make: Callab
             values[name] = make(draft.id, name)
 
 
+def _kept_password(password: str, consumer: str) -> str:
+    """Return a hash as it is, else what Kong keeps: SHA-1 of the password and the consumer's id."""
+    if is_password_hash(password):
+        return password
+    text = password + consumer
+    return sha1(text.encode("utf-8", "surrogatepass"), usedforsecurity=False).hexdigest()
+
+
 def _credential(draft: Draft, now: float, *, transform: bool) -> e.Credential:
     own = {name: plain(value) for name, value in draft.fields.items() if name not in _CREDENTIAL_OWN}
     consumer = draft.fields["consumer"]
     if draft.collection == "basicauth_credentials" and transform:
-        # As Kong keeps it: SHA-1 of the password followed by the consumer's id.
-        text = own["password"] + consumer
-        own["password"] = sha1(text.encode("utf-8", "surrogatepass"), usedforsecurity=False).hexdigest()
+        own["password"] = _kept_password(own["password"], consumer)
     created_at = draft.fields["created_at"]
     return e.Credential(
         id=draft.id,

@@ -50,6 +50,8 @@ class Record:
             for name, item in properties.items()
             if item.get("deprecated") and "x-kong-alias-of" not in item
         }
+        # Not Kong's, so in a plugin's config, which other tools read, they only are where the file has them.
+        self._foreign = [name for name, item in properties.items() if "x-kong-foreign" in item]
         self._blank: dict[str, Any] = {}
         self._fresh: list[tuple[str, Any]] = []
         self._records: list[tuple[str, Record]] = []
@@ -133,6 +135,10 @@ class Record:
                 if map_record is not None:
                     entries = {k: map_record.fill(v or {}, keep_null=keep_null) for k, v in entries.items()}
                 out[name] = entries
+        if keep_null:
+            for name in self._foreign:
+                if name not in given:
+                    del out[name]
         return out
 
     def without_blanks(self, values: Mapping[str, Any]) -> dict[str, Any]:

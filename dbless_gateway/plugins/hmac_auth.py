@@ -15,7 +15,7 @@ from email.utils import parsedate_tz
 from hashlib import sha256
 from typing import NamedTuple
 
-from dbless_gateway.pdk.auth import Gate, challenge
+from dbless_gateway.pdk.auth import Gate, Outcome, challenge
 from dbless_gateway.pdk.context import Context
 from dbless_gateway.pdk.errors import refuse
 from dbless_gateway.pdk.identity import Consumer, Credential, Identities
@@ -50,6 +50,7 @@ class Config:
     hide_credentials: bool
     clock_skew: float | None
     anonymous: str | None
+    anonymous_on: str | None
     validate_request_body: bool
     enforce_headers: tuple[str, ...] | None
     algorithms: tuple[str, ...] | None
@@ -74,11 +75,11 @@ class Handler:
         self._enforced = frozenset(config.enforce_headers or ())
         self._pattern = compile_pattern(_PARAMETERS)
         self._challenge = challenge("hmac", config.realm)
-        self._gate = Gate(config.anonymous, env)
+        self._gate = Gate(config.anonymous, env, config.anonymous_on, self._has_credentials)
         self._users = env.identities.index("hmac-auth", _index_users)
         self._now = env.host.now
 
-    def access(self, ctx: Context) -> Reply | None:
+    def access(self, ctx: Context) -> Outcome:
         """Identify the consumer or refuse."""
         return self._gate.run(ctx, self._authenticate)
 
@@ -98,6 +99,10 @@ class Handler:
             return refuse(ctx, 500)
         ctx.authenticate(known[1], known[2])
         return None
+
+    def _has_credentials(self, ctx: Context) -> bool:
+        values = (ctx.headers.get("proxy-authorization"), ctx.headers.get("authorization"))
+        return any(value is not None and value.lstrip().lower().startswith("hmac") for value in values)
 
     def _refuse(self, ctx: Context, message: str | None) -> Reply:
         return refuse(ctx, 401, message, self._challenge)

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from dbless_gateway.pdk.auth import Gate
+from dbless_gateway.pdk.auth import Gate, Outcome
 from dbless_gateway.pdk.context import Context
 from dbless_gateway.pdk.cookies import request_cookies
 from dbless_gateway.pdk.errors import exit_json, is_grpc
@@ -40,6 +40,7 @@ class Config:
     secret_is_base64: bool
     claims_to_verify: tuple[str, ...] | None
     anonymous: str | None
+    anonymous_on: str | None
     run_on_preflight: bool
     maximum_expiration: float | None
     header_names: tuple[str, ...] | None
@@ -90,7 +91,7 @@ class Handler:
         self._config = config
         self._claim = config.key_claim_name or "iss"
         self._header_names = ("authorization",) if config.header_names is None else config.header_names
-        self._gate = Gate(config.anonymous, env)
+        self._gate = Gate(config.anonymous, env, config.anonymous_on, self._has_credentials)
         self._secrets = env.identities.index("jwt", _index_secrets)
         self._now = env.host.now
         names = (*(config.uri_param_names or ()), *self._header_names)
@@ -100,7 +101,7 @@ class Handler:
         error = ", ".join(filter(None, (realm, 'error="invalid_token"')))
         self._invalid = (("WWW-Authenticate", f"Bearer {error}"),)
 
-    def access(self, ctx: Context) -> Reply | None:
+    def access(self, ctx: Context) -> Outcome:
         """Identify the consumer or refuse."""
         if not self._config.run_on_preflight and ctx.method == "OPTIONS":
             return None
@@ -125,6 +126,9 @@ class Handler:
         ctx.shared["authenticated_jwt_token"] = text
         ctx.authenticate(secret.consumer, secret.credential)
         return None
+
+    def _has_credentials(self, ctx: Context) -> bool:
+        return any(self._find_tokens(ctx))
 
     def _find_tokens(self, ctx: Context) -> Iterator[str]:
         if ctx.raw_query:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from hashlib import blake2b, sha256
 from hmac import compare_digest
 
-from dbless_gateway.pdk.auth import Gate, challenge
+from dbless_gateway.pdk.auth import Gate, Outcome, challenge
 from dbless_gateway.pdk.body import Fields, parse_body
 from dbless_gateway.pdk.context import Context
 from dbless_gateway.pdk.errors import refuse
@@ -36,6 +36,7 @@ class Config:
     key_names: tuple[str, ...]
     hide_credentials: bool
     anonymous: str | None
+    anonymous_on: str | None
     key_in_header: bool
     key_in_query: bool
     key_in_body: bool
@@ -50,13 +51,13 @@ class Handler:
         self.needs_request_body = config.key_in_body
         self._config = config
         self._challenge = challenge("Key", config.realm)
-        self._gate = Gate(config.anonymous, env)
+        self._gate = Gate(config.anonymous, env, config.anonymous_on, self._has_credentials)
         self._keys = env.identities.index("key-auth", _Keys)
         self._now = env.host.now
         for name in config.key_names:
             secret_names(env).update({name.lower(), name.lower().replace("_", "-")})
 
-    def access(self, ctx: Context) -> Reply | None:
+    def access(self, ctx: Context) -> Outcome:
         """Identify the consumer or refuse."""
         if not self._config.run_on_preflight and ctx.method == "OPTIONS":
             return None
@@ -77,24 +78,34 @@ class Handler:
         return None
 
     def _find_key(self, ctx: Context) -> bytes | Reply | None:
-        config = self._config
         fields = self._body_fields(ctx)
-        for name in config.key_names:
-            value: object = None
-            if config.key_in_header:
-                value = _header_value(ctx, name)
-            if value is None and config.key_in_query and ctx.raw_query:
-                values = ctx.query_args().get(name)
-                value = values[0] if values and len(values) == 1 else values
-            if value is None and fields is not None:
-                value = fields.get(name)
+        for name in self._config.key_names:
+            value = self._value(ctx, name, fields)
             if isinstance(value, str):
-                if config.hide_credentials:
+                if self._config.hide_credentials:
                     _hide(ctx, name, fields)
                 return value.encode("utf-8", "surrogateescape")
             if isinstance(value, list):
                 return refuse(ctx, 401, "Duplicate API key found", self._challenge)
         return None
+
+    def _value(self, ctx: Context, name: str, fields: Fields | None) -> object:
+        """Return what stands under one of the names: a text, a list of several, or something useless."""
+        config = self._config
+        value: object = None
+        if config.key_in_header:
+            value = _header_value(ctx, name)
+        if value is None and config.key_in_query and ctx.raw_query:
+            values = ctx.query_args().get(name)
+            value = values[0] if values and len(values) == 1 else values
+        if value is None and fields is not None:
+            value = fields.get(name)
+        return value
+
+    def _has_credentials(self, ctx: Context) -> bool:
+        fields = self._body_fields(ctx)
+        values = [self._value(ctx, name, fields) for name in self._config.key_names]
+        return any(isinstance(value, str | list) and value for value in values)
 
     def _body_fields(self, ctx: Context) -> Fields | None:
         if not self._config.key_in_body:
