@@ -20,6 +20,7 @@ from dbless_gateway.server.listen import Listen
 from dbless_gateway.server.settings import BY_NAME, Values, read_settings
 from dbless_gateway.server.tls_options import PREFIXES, default_pairs, tls_policy
 from dbless_gateway.snapshot.certificates import TlsPolicy
+from dbless_gateway.snapshot.foreign_plugins import PluginSettings
 from dbless_gateway.snapshot.key_pairs import KeyPair
 
 # What people are not shown; Kong masks the same.
@@ -48,6 +49,7 @@ class ServerSettings:
     cache_size_bytes: int
     node_id: str
     dns: Mapping[str, Any]  # the dns_* settings, by name
+    plugins: PluginSettings
     # What listeners with TLS show by default, by kind of listener; a kind without is given one made at start.
     default_pairs: Mapping[str, tuple[KeyPair, ...]]
     tls: TlsPolicy  # of the Admin and Status APIs
@@ -103,6 +105,7 @@ def _assemble(
         drain_delay_s=values["drain_delay"],
         cache_size_bytes=values["mem_cache_size"],
         node_id=_node_id(values["node_id"], errors),
+        plugins=PluginSettings(values["plugin_dir"], values["plugins"]),
         dns={name: values[name] for name in BY_NAME if name.startswith("dns_")},
         default_pairs={
             kind: pairs
