@@ -17,6 +17,7 @@ from dbless_gateway.cli.findings import FORMATS, Judged, render
 from dbless_gateway.cli.output import put
 from dbless_gateway.cli.sources import add_loading_flags, load_options
 from dbless_gateway.config.source import STDIN, Source
+from dbless_gateway.config.vaults import UNRESOLVED
 from dbless_gateway.lint.verdict import LINTS, NOT_RUN, judge
 
 EXIT_PROBLEMS = 1
@@ -25,8 +26,9 @@ EXIT_UNREADABLE = 2
 EXIT_BUG = 3
 
 UNREADABLE = "file/unreadable"
-# Warnings that can be switched off; the second one comes from loading and the third from compiling.
-SWITCHABLE = LINTS | {"plugin/deprecated", NOT_RUN, "yaml/several-documents"}
+# Warnings that can be switched off. Beside the lints they come from old formats, from compiling, and from the
+# environment.
+SWITCHABLE = LINTS | {"plugin/deprecated", NOT_RUN, UNRESOLVED, "yaml/several-documents"}
 
 
 def main(argv: list[str]) -> int:

@@ -182,6 +182,13 @@ _TABLE: dict[str, Code] = {
         ERROR, "A key that cannot be used", "The key cannot be loaded, or does not fit its other half."
     ),
     "vault/unknown": Code(ERROR, "A vault that does not exist", "Only the vault `env` is available."),
+    "vault/unresolved": Code(
+        WARNING,
+        "A reference without a value",
+        "The environment of this process does not have the secret. As in Kong, the value is empty: a "
+        "certificate without its text is not served, and a plugin that cannot work so is left out. On a "
+        "machine without secrets, `--mock-env` says that this is meant to be.",
+    ),
     "plugin/unknown": Code(ERROR, "An unknown plugin", "There is no schema for a plugin of this name."),
     "plugin/code": Code(
         ERROR,

@@ -10,7 +10,7 @@ Every entity carries ``where``, its place in the file, so that later stages can 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 
@@ -330,13 +330,23 @@ class PluginCode:
 
 
 @dataclass(frozen=True, slots=True)
+class Secret:
+    """What a vault reference stands for; ``path`` leads from the entity to the reference."""
+
+    entity: str
+    path: tuple[str | int, ...]
+    value: str = field(repr=False)  # empty when the vault has none
+
+
+@dataclass(frozen=True, slots=True)
 class Entities:
     """One whole, linked configuration.
 
     ``hash`` is the MD5 (hex) of the raw text, as Kong shows it; ``format_version`` is always "3.0" after
     loading. Collections keep the order of the file. ``group_members`` are pairs of (consumer id, consumer
     group id). ``plugin_code`` comes from the settings, not from the file: it travels with what it was checked
-    with, so that every process runs the same.
+    with, so that every process runs the same. ``secrets`` are the values of vault references, which the
+    entities themselves keep as they are written.
     """
 
     format_version: str
@@ -357,3 +367,4 @@ class Entities:
     key_sets: tuple[KeySet, ...]
     keys: tuple[Key, ...]
     plugin_code: tuple[PluginCode, ...] = ()
+    secrets: tuple[Secret, ...] = ()

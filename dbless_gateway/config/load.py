@@ -7,6 +7,7 @@
     dialect    what only decK or an old format means, translated
     rules      every field and every entity judged and completed
     link       ids, references, uniqueness across all files
+    vaults     what references to secrets stand for
     freeze     frozen values                                     -> Entities
 
 A mistake never stops the line before the entity it is in: all problems come at once. No input may raise.
@@ -35,6 +36,7 @@ from dbless_gateway.config.rules import Judge
 from dbless_gateway.config.schemas import load_schemas
 from dbless_gateway.config.source import DEFAULT_MAX_BYTES, Source, Text, read_sources
 from dbless_gateway.config.tree import collect_drafts
+from dbless_gateway.config.vaults import resolve_references
 
 # What Kong shows as the hash of a configuration without entities.
 EMPTY_HASH = "0" * 32
@@ -133,12 +135,16 @@ def _link(roots: list[Root], texts: list[Text], options: LoadOptions, report: Re
     directory = link(drafts, schemas, report)
     check_authorities(drafts, directory, report)
     members = memberships(drafts, directory, report)
+    secrets = resolve_references(drafts, schemas, options.environ, report, mock=options.mock_env)
     if report.has_errors():
         return None
     now = options.now if options.now is not None else time.time()
     transform = all(root.transform for root in roots)
     digest = _hash(texts) if drafts else EMPTY_HASH
-    return freeze(drafts, members, schemas, text_hash=digest, now=now, transform=transform, seed=options.seed)
+    entities = freeze(
+        drafts, members, schemas, text_hash=digest, now=now, transform=transform, seed=options.seed
+    )
+    return replace(entities, secrets=secrets)
 
 
 def _hash(texts: list[Text]) -> str:

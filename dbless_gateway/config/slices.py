@@ -33,6 +33,7 @@ _CLASSES: Mapping[str, Any] = MappingProxyType(
         "key_sets": e.KeySet,
         "keys": e.Key,
         "plugin_code": e.PluginCode,
+        "secrets": e.Secret,
         "group_members": None,
     }
 )

@@ -8,7 +8,7 @@ problems. Pure: same entities, same snapshot; nothing is opened, started or regi
 from __future__ import annotations
 
 import ssl
-from collections.abc import Generator, Iterable
+from collections.abc import Collection, Generator, Iterable
 from dataclasses import dataclass
 
 from dbless_gateway.config.entities import Entities, Route, Service, Upstream, Where
@@ -21,7 +21,8 @@ from dbless_gateway.snapshot.certificates import TlsPolicy, compile_certificates
 from dbless_gateway.snapshot.chains import Instance, InstanceIndex, RouteChains
 from dbless_gateway.snapshot.foreign_plugins import run_checked
 from dbless_gateway.snapshot.model import BalancerKey, Chain, CompiledRoute, CompiledService, Snapshot, Step
-from dbless_gateway.snapshot.plugin_loader import make_instance, problem_at
+from dbless_gateway.snapshot.plugin_loader import is_bundled, make_instance, problem_at
+from dbless_gateway.snapshot.secrets import reveal, without_secrets
 from dbless_gateway.snapshot.target_tls import TargetTlsContexts
 
 # Entities handled between two yields; each costs 2 to 20 us.
@@ -56,13 +57,14 @@ def compile_steps(
 ) -> Generator[None, None, Outcome]:
     """Compile in slices; the generator's value is a snapshot, or every problem that compiling found."""
     problems: list[Problem] = []
+    entities, lacking, secrets = reveal(entities)
     for code in entities.plugin_code:
         fault = run_checked(code)
         problems += [fault] if fault is not None else []
         yield
     identities = Identities(entities.consumers, entities.credentials)
     yield
-    instances = yield from _instances(entities, identities, host, problems)
+    instances = yield from _instances(entities, lacking, identities, host, problems)
     index = InstanceIndex(instances)
     services = yield from _services(entities, options, problems)
     certificates = yield from compile_certificates(
@@ -79,7 +81,7 @@ def compile_steps(
     if router.problems:
         problems += _route_problems(router.problems, entities.routes)
     if problems:
-        return problems
+        return [without_secrets(problem, secrets) for problem in problems] if secrets else problems
     return Snapshot(
         version=version,
         hash=entities.hash,
@@ -101,16 +103,25 @@ def compile_steps(
 
 
 def _instances(
-    entities: Entities, identities: Identities, host: Host, problems: list[Problem]
+    entities: Entities,
+    lacking: Collection[str],
+    identities: Identities,
+    host: Host,
+    problems: list[Problem],
 ) -> Generator[None, None, list[Instance]]:
-    """Make a handler for each enabled plugin of this subsystem."""
+    """Make a handler for each enabled plugin of this subsystem.
+
+    ``lacking`` are those with an empty secret: the load has warned of it, so a handler that cannot do without
+    is left out. Not a plugin from elsewhere: it may be all that protects a route.
+    """
     instances: list[Instance] = []
     for number, plugin in enumerate(entities.plugins):
         if not plugin.enabled:
             continue
         made = make_instance(plugin, identities, host)
         if isinstance(made, Problem):
-            problems.append(made)
+            if plugin.id not in lacking or not is_bundled(plugin.name):
+                problems.append(made)
         elif not _HTTP_PROTOCOLS.isdisjoint(plugin.protocols):
             instances.append(made)
         if number % _SLICE == 0:

@@ -35,6 +35,12 @@ def find_module(name: str) -> ModuleType | None:
     return module if getattr(module, "NAME", None) == name else None
 
 
+def is_bundled(name: str) -> bool:
+    """Tell whether a plugin comes with this package."""
+    module = find_module(name)
+    return module is not None and module.__name__.startswith(f"{_PACKAGE}.")
+
+
 def make_instance(plugin: Plugin, identities: Identities, host: Host) -> Instance | Problem:
     """Return the running form of a plugin entity, or what is wrong with it."""
     module = find_module(plugin.name)

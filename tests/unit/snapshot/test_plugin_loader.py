@@ -11,7 +11,7 @@ from dbless_gateway.config.problems import Problem
 from dbless_gateway.pdk.identity import Identities
 from dbless_gateway.snapshot.chains import Instance
 from dbless_gateway.snapshot.dry_run import DryRunHost
-from dbless_gateway.snapshot.plugin_loader import find_module, make_instance
+from dbless_gateway.snapshot.plugin_loader import find_module, is_bundled, make_instance
 from tests.support.exchange_script import make_plugin
 
 
@@ -28,6 +28,11 @@ def test_bundled_plugins_are_found(name: str) -> None:
 def test_other_names_are_not(name: str) -> None:
     """No spelling reaches a module that is not a plugin of that very name."""
     assert find_module(name) is None
+
+
+@pytest.mark.parametrize(("name", "bundled"), [("key-auth", True), ("nope", False)])
+def test_what_is_bundled(name: str, bundled: bool) -> None:
+    assert is_bundled(name) is bundled
 
 
 def make(name: str, config: dict[str, Any]) -> Instance | Problem:
