@@ -5,7 +5,8 @@
 
 The configuration is named by ``--gateway-config FILE`` (may be repeated) or by ``gateway_config`` in pytest's
 own configuration; a test that wants another one calls ``gateway_for(FILE)``. Each test begins with nothing
-counted and nothing cached. What a configuration costs to compile is paid once per session.
+counted and nothing cached. What a configuration costs to compile is paid once per session. Settings are read
+from the environment, as ``start`` does.
 
 pytest imports this file in every project where the package is installed, so it imports nothing up front.
 """
@@ -13,7 +14,7 @@ pytest imports this file in every project where the package is installed, so it 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,13 +37,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture(scope="session")
 def _gateways() -> Iterator[Callable[..., Trial]]:
     """Open each configuration once."""
-    from dbless_gateway.rehearsal.trial import open_trial
-
     opened: dict[tuple[str, ...], Trial] = {}
 
-    def find(*files: str, environ: Mapping[str, str]) -> Trial:
+    def find(*files: str) -> Trial:
         if files not in opened:
-            opened[files] = open_trial(files, environ)
+            opened[files] = _open(files)
         return opened[files]
 
     yield find
@@ -55,7 +54,7 @@ def gateway_for(_gateways: Callable[..., Trial]) -> Callable[..., Trial]:
     """Return a function that opens configurations: ``gateway_for("kong.yaml")``."""
 
     def find(*files: str | os.PathLike[str]) -> Trial:
-        trial = _gateways(*map(str, files), environ=dict(os.environ))
+        trial = _gateways(*map(str, files))
         trial.forget()
         return trial
 
@@ -70,3 +69,13 @@ def gateway(gateway_for: Callable[..., Trial], request: pytest.FixtureRequest) -
     if not files:
         pytest.fail("the fixture gateway needs --gateway-config, or gateway_config in pytest's configuration")
     return gateway_for(*(Path(file) for file in files))
+
+
+def _open(files: tuple[str, ...]) -> Trial:
+    from dbless_gateway.rehearsal.trial import open_trial
+    from dbless_gateway.server.options import make_settings
+
+    result = make_settings({}, files, os.environ)
+    if result.settings is None:
+        pytest.fail("; ".join(result.errors))
+    return open_trial(files, dict(os.environ), result.settings.proxy, result.settings.plugins)

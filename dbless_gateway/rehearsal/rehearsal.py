@@ -93,8 +93,12 @@ def rehearse(entities: Entities, options: ProxyOptions | None = None) -> Rehears
 
 def _runnable(entities: Entities) -> tuple[Entities, tuple[Plugin, ...]]:
     """Leave out the plugins that this version does not run; ``validate`` warns of them."""
+    # Their code runs when they are compiled; nobody may have asked for it yet.
+    brought = {code.name for code in entities.plugin_code}
     left_out = tuple(
-        plugin for plugin in entities.plugins if plugin.enabled and find_module(plugin.name) is None
+        plugin
+        for plugin in entities.plugins
+        if plugin.enabled and plugin.name not in brought and find_module(plugin.name) is None
     )
     if not left_out:
         return entities, ()

@@ -15,6 +15,7 @@ from dbless_gateway.rehearsal.plugin_chain import instances_of
 from dbless_gateway.rehearsal.question import DEFAULT_CLIENT_IP, Question, ask
 from dbless_gateway.rehearsal.rehearsal import Outcome, Rehearsal, rehearse
 from dbless_gateway.rehearsal.targets import TargetAnswer, TargetRequest
+from dbless_gateway.snapshot.foreign_plugins import NO_PLUGINS, PluginSettings, prepare
 
 Headers = Mapping[str, str | Sequence[str]]
 
@@ -137,12 +138,14 @@ class Trial:
 
 
 def open_trial(
-    files: Sequence[str], environ: Mapping[str, str], options: ProxyOptions | None = None
+    files: Sequence[str],
+    environ: Mapping[str, str],
+    options: ProxyOptions | None = None,
+    plugins: PluginSettings = NO_PLUGINS,
 ) -> Trial:
     """Open files and folders, merged as ``start`` would; raises ``InvalidConfiguration``."""
-    flavor = environ.get("KONG_ROUTER_FLAVOR") or "traditional_compatible"
-    options = options or ProxyOptions(router_flavor=flavor)
-    loading = LoadOptions(environ=environ, router_flavor=options.router_flavor)
+    options = options or ProxyOptions()
+    loading = LoadOptions(environ=environ, router_flavor=options.router_flavor, plugins=prepare(plugins))
     loaded = load([Source(name) for name in files], loading)
     if loaded.entities is None:
         raise _invalid(loaded.problems)

@@ -10,6 +10,7 @@ from textwrap import dedent
 
 import pytest
 
+from dbless_gateway.proxy.options import ProxyOptions
 from dbless_gateway.rehearsal.targets import TargetAnswer
 from dbless_gateway.rehearsal.trial import InvalidConfiguration, Trial, open_trial
 
@@ -79,9 +80,55 @@ def test_a_configuration_with_errors(tmp_path: Path) -> None:
 
 
 def test_a_trial_without_pytest(file: Path) -> None:
-    with open_trial([str(file)], {"KONG_ROUTER_FLAVOR": "traditional"}) as trial:
-        assert trial.rehearsal.options.router_flavor == "traditional"
+    with open_trial([str(file)], {}, ProxyOptions(router_flavor="traditional")) as trial:
+        assert trial.explain("GET", "/users")["router_flavor"] == "traditional"
         assert trial.get("/users").status == 401
+
+
+PLUGIN = """
+from dataclasses import dataclass
+
+from dbless_gateway.pdk.reply import Reply
+
+NAME = "teapot"
+PRIORITY = 1
+
+
+@dataclass(frozen=True)
+class Config:
+    pass
+
+
+class Handler:
+    def __init__(self, config, env):
+        pass
+
+    def access(self, ctx):
+        return Reply(418, b"short and stout")
+"""
+
+
+def test_plugins_of_ones_own_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gateway_for: Callable[..., Trial]
+) -> None:
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins" / "teapot.py").write_text(PLUGIN)
+    monkeypatch.setenv("KONG_PLUGIN_DIR", str(tmp_path / "plugins"))
+    file = tmp_path / "kong.yaml"
+    file.write_text("_format_version: '3.0'\nroutes: [{name: a, paths: [/]}]\nplugins: [{name: teapot}]\n")
+
+    tried = gateway_for(file).get("/")
+
+    assert (tried.status, tried.body, tried.answered_by) == (418, b"short and stout", "teapot")
+
+
+def test_settings_that_are_wrong(
+    file: Path, monkeypatch: pytest.MonkeyPatch, gateway_for: Callable[..., Trial]
+) -> None:
+    monkeypatch.setenv("KONG_TRUSTED_IPS", "nobody")
+
+    with pytest.raises(pytest.fail.Exception, match="trusted_ips"):
+        gateway_for(file, file)
 
 
 TESTS = """
