@@ -29,6 +29,12 @@ def add_loading_flags(parser: argparse.ArgumentParser) -> None:
         help="give every variable a placeholder, to check files on a machine without the secrets",
     )
     parser.add_argument(
+        "--expand-env",
+        action="store_true",
+        default=os.environ.get("KONG_EXPAND_ENV", "").lower() in {"on", "true"},
+        help="replace ${X}, ${X:-default} and ${X:?message} by variables (default: KONG_EXPAND_ENV)",
+    )
+    parser.add_argument(
         "--plugin-dir",
         action="append",
         metavar="FOLDER",
@@ -60,6 +66,7 @@ def load_options(arguments: argparse.Namespace, parser: argparse.ArgumentParser)
             parser.error(f"--env-file {arguments.env_file}: {error}")
     return LoadOptions(
         environ=environ,
+        expand_env=arguments.expand_env,
         mock_env=arguments.mock_env,
         router_flavor=arguments.router_flavor,
         plugins=prepare(plugin_settings(arguments.plugin_dir)),

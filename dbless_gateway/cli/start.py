@@ -12,6 +12,7 @@ import sys
 from dataclasses import replace
 
 from dbless_gateway.server.options import ServerSettings, SettingsResult, make_settings
+from dbless_gateway.server.setting_types import boolean
 from dbless_gateway.server.settings import FLAGGED
 
 EXIT_USAGE = 2
@@ -54,6 +55,9 @@ def _parser() -> argparse.ArgumentParser:
             str(setting.flag),
             dest=setting.name,
             metavar="VALUE",
+            # A switch may be given without its value.
+            nargs="?" if setting.read is boolean else None,
+            const="on" if setting.read is boolean else None,
             help=setting.help.replace("%", "%%") + default,
         )
     return parser

@@ -40,7 +40,13 @@ class Configurations:
         self._seed = os.urandom(_SEED_BYTES)
         wants_texts = self._folder is not None
         self._request = LoadRequest(
-            settings.files, texts, settings.proxy, wants_texts, self._seed, settings.plugins
+            settings.files,
+            texts,
+            settings.proxy,
+            wants_texts,
+            self._seed,
+            settings.plugins,
+            settings.expand_env,
         )
 
     async def load(self) -> Configuration | tuple[Problem, ...]:
@@ -52,7 +58,14 @@ class Configurations:
         texts = await asyncio.to_thread(recall, self._folder) if self._folder is not None else None
         if texts is None:
             return None
-        request = LoadRequest((), texts, self._options, seed=self._seed, plugins=self._plugins)
+        request = LoadRequest(
+            (),
+            texts,
+            self._options,
+            seed=self._seed,
+            plugins=self._plugins,
+            expand_env=self._request.expand_env,
+        )
         loaded = self._taught(await load(request, self._command))
         if not isinstance(loaded, Configuration):
             return None

@@ -137,7 +137,6 @@ UNSUPPORTED = frozenset(
         "resolver_error_ttl",
         "nginx_admin_client_max_body_size",
         "nginx_admin_client_body_buffer_size",
-        "vault_env_prefix",
         "wasm",
     }
 )

@@ -24,6 +24,7 @@ class LoadRequest:
     wants_texts: bool = False  # the outcome shall carry what was read
     seed: bytes | None = None  # what secrets are made from that the texts leave out
     plugins: PluginSettings = NO_PLUGINS
+    expand_env: bool = False  # ${X} in the texts stands for a variable
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,12 @@ class Checked(NamedTuple):
 def check(request: LoadRequest) -> Checked:
     """Load and compile."""
     plugins = prepare(request.plugins)
-    loading = LoadOptions(router_flavor=request.options.router_flavor, seed=request.seed, plugins=plugins)
+    loading = LoadOptions(
+        router_flavor=request.options.router_flavor,
+        expand_env=request.expand_env,
+        seed=request.seed,
+        plugins=plugins,
+    )
     loaded = load(_sources(request), loading)
     entities, problems = loaded.entities, list(loaded.problems)
     if entities is not None:

@@ -35,6 +35,7 @@ _MASK = "******"
 class ServerSettings:
     """How the processes run; read once at start."""
 
+    expand_env: bool  # ${X} in the configuration stands for a variable
     files: tuple[str, ...]  # configuration files and folders, in order; "-" is standard input
     inline: str | None  # the configuration itself, when there are no files
     last_good_folder: Path | None  # where to keep what is served; None: do not
@@ -92,6 +93,7 @@ def _assemble(
     _refuse_flags_of_proxy(values, errors)
     policy = tls_policy(values, errors)
     return ServerSettings(
+        expand_env=values["expand_env"],
         files=chosen,
         inline=None if chosen else inline,
         last_good_folder=_last_good_folder(values, environ),

@@ -102,6 +102,15 @@ SETTINGS: tuple[Setting, ...] = (
         "Where what was served last is kept; STATE_DIRECTORY or ~/.local/state/dbless-gateway when empty.",
         ours=True,
     ),
+    Setting(
+        "expand_env",
+        types.boolean,
+        "off",
+        "Replace ${X}, ${X:-default} and ${X:?message} in the configuration by variables of the environment.",
+        "--expand-env",
+        ours=True,
+    ),
+    Setting("vault_env_prefix", types.text, "", "What names of variables in {vault://env/...} begin with."),
     Setting("router_flavor", _FLAVORS, "traditional_compatible", "How routes are matched."),
     Setting("node_id", types.text, "", "A UUID that names this node; made up at each start when empty."),
     # Plugins.

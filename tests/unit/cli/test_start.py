@@ -17,6 +17,8 @@ def _no_settings_of_the_developer(monkeypatch: pytest.MonkeyPatch) -> None:
         ([], "no configuration is given"),
         (["-c", "x", "--workers", "none"], "nginx_worker_processes must be a number of 1 or more, or auto"),
         (["-c", "x", "--proxy-listen", "8000"], "proxy_listen must be of form: "),
+        (["-c", "x", "--expand-env", "maybe"], "expand_env is not a boolean: 'maybe'"),
+        (["--expand-env", "--watch"], "no configuration is given"),
         (["-c", "x", "--log-level", "loud"], "log_level has an invalid value: 'loud'"),
     ],
 )

@@ -292,6 +292,26 @@ def test_variables(files: Files) -> None:
     assert files.run("--env-file", files.write("no assignment", "bad"), name)[0] == 2
 
 
+@pytest.mark.parametrize(("flags", "setting", "expected"), [((), "off", 1), (("--expand-env",), "off", 0), ((), "on", 0)])  # fmt: skip  # noqa: E501
+def test_shell_variables_are_opt_in(
+    files: Files, monkeypatch: pytest.MonkeyPatch, flags: tuple[str, ...], setting: str, expected: int
+) -> None:
+    monkeypatch.setenv("KONG_EXPAND_ENV", setting)
+    name = files.write('_format_version: "3.0"\nservices:\n- name: s\n  host: h\n  port: ${NO:-81}\n')
+    assert files.run(*flags, name)[0] == expected
+
+
+def test_secrets_of_vaults_come_from_the_file_of_variables(files: Files) -> None:
+    text = '_format_version: "3.0"\nplugins: [{name: session, config: {secret: "{vault://env/x}"}}]\n'
+    name, env = files.write(text), files.write("X=hunter2hunter2", "env")
+    code, out = files.run("--strict", name)[:2]
+    assert (code, "vault/unresolved" in out) == (1, True)
+    assert files.run("--strict", "--no-lint", "vault/unresolved", name)[0] == 0
+    assert files.run("--strict", "--mock-env", name)[0] == 0
+    code, out = files.run("--strict", "--env-file", env, name)[:2]
+    assert (code, "hunter2" in out) == (0, False)
+
+
 def test_router_flavor(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
     name = files.write(GOOD + "routes: [{name: r, expression: 'http.path == \"/\"'}]\n")
 

@@ -11,6 +11,7 @@ import pytest
 from dbless_gateway.config.slices import Assembler
 from dbless_gateway.proxy.options import ProxyOptions
 from dbless_gateway.server.load_messages import LoadRequest
+from dbless_gateway.server.loader import check
 from dbless_gateway.server.loading import LOADER_MODULE, Configuration, LoaderFailed, load
 from dbless_gateway.server.spawning import child_command
 from tests.support.config import document, service
@@ -46,6 +47,15 @@ def test_texts_come_back_when_they_are_wanted_and_mean_the_same(tmp_path: Path) 
     again = loaded(LoadRequest((), first.texts, ProxyOptions()))
     assert isinstance(again, Configuration)
     assert again.hash == first.hash
+
+
+@pytest.mark.parametrize(("expand", "expected"), [(True, ["fallback"]), (False, [])])
+def test_variables_are_expanded_when_the_settings_say_so(expand: bool, expected: list[str]) -> None:
+    text = '_format_version: "3.0"\nroutes: [{name: "${NOT_SET:-fallback}", paths: [/a]}]\n'
+    request = LoadRequest((), (("inline", text),), ProxyOptions(), expand_env=expand)
+    found = check(request)
+    names = [route.name for route in found.entities.routes] if found.entities is not None else []
+    assert names == expected
 
 
 def test_keys_that_the_file_leaves_out_depend_on_the_seed_alone() -> None:
