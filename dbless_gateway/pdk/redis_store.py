@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from dbless_gateway.pdk.plugin import ConfigError, PluginEnv
 
@@ -36,6 +36,26 @@ for i, key in ipairs(KEYS) do
   before[i] = count - 1
 end
 return before
+"""
+
+# For sliding windows: keys are pairs of the running window and the one before it, arguments are the limit,
+# the part of the previous window that still counts, and the lifetime. Counts in all windows, or in none when
+# one is full; returns the counts before.
+_SLIDE_SCRIPT = """
+local seen, is_full = {}, false
+for i = 1, #KEYS, 2 do
+  local at = (i - 1) / 2 * 3
+  seen[i] = tonumber(redis.call('GET', KEYS[i]) or 0)
+  seen[i + 1] = tonumber(redis.call('GET', KEYS[i + 1]) or 0)
+  local carried = math.ceil(seen[i + 1] * tonumber(ARGV[at + 2]) - 1e-9)
+  is_full = is_full or seen[i] + carried >= tonumber(ARGV[at + 1])
+end
+if not is_full then
+  for i = 1, #KEYS, 2 do
+    if redis.call('INCR', KEYS[i]) == 1 then redis.call('EXPIRE', KEYS[i], ARGV[(i - 1) / 2 * 3 + 3]) end
+  end
+end
+return seen
 """
 
 # Adds an amount to each key; a new key gets the length of its window.
@@ -81,6 +101,16 @@ def check_redis(config: RedisConfig) -> None:
     import redis.asyncio  # noqa: F401
 
 
+class Slide(NamedTuple):
+    """What is asked about one sliding window."""
+
+    key: str
+    previous_key: str
+    limit: float
+    share: float  # of the previous window that still counts
+    lifetime_s: int
+
+
 class RedisStore:
     """Counters on one Redis."""
 
@@ -90,6 +120,7 @@ class RedisStore:
         self._client: Any = None
         self._count_script: Any = None
         self._add_script: Any = None
+        self._slide_script: Any = None
 
     @classmethod
     def of(cls, config: RedisConfig, env: PluginEnv) -> RedisStore:
@@ -99,6 +130,15 @@ class RedisStore:
     async def count(self, keys: Sequence[str], windows_s: Sequence[int]) -> list[int]:
         """Add 1 to each key and return the counts before."""
         before: list[int] = await self._ask(lambda: self._count_script(keys=list(keys), args=list(windows_s)))
+        return before
+
+    async def slide(self, slides: Sequence[Slide]) -> list[int]:
+        """Add 1 in every window unless one is full; return the counts before, running and previous in
+        turn.
+        """
+        keys = [key for slide in slides for key in (slide.key, slide.previous_key)]
+        arguments = [value for slide in slides for value in slide[2:]]
+        before: list[int] = await self._ask(lambda: self._slide_script(keys=keys, args=arguments))
         return before
 
     async def read(self, keys: Sequence[str]) -> list[int]:
@@ -156,6 +196,7 @@ class RedisStore:
         self._client = Redis.from_pool(pool)
         self._count_script = self._client.register_script(_COUNT_SCRIPT)
         self._add_script = self._client.register_script(_ADD_SCRIPT)
+        self._slide_script = self._client.register_script(_SLIDE_SCRIPT)
 
     def _tls_options(self) -> dict[str, Any]:
         from redis.asyncio import SSLConnection

@@ -3,7 +3,7 @@
 Kong's behaviour this follows: https://developer.konghq.com/plugins/rate-limiting/ (3.9 and later).
 Differences: with ``sync_rate`` keys in Redis end with their window. The ``local`` policy checks and counts
 in one step, so concurrent requests never pass over the limit; counters of a month end with the calendar
-month, not 30 days after their first request.
+month, not 30 days after their first request. ``window: sliding`` and ``fallback: local`` are extensions.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ from dbless_gateway.pdk.redis_store import (
     RedisConfig,
     RedisStore,
     RedisUnavailable,
+    Slide,
     SyncedCounters,
     check_redis,
 )
 from dbless_gateway.pdk.reply import Reply
-from dbless_gateway.pdk.windows import LENGTH_S, CurrentWindow, seconds_to_reset
+from dbless_gateway.pdk.windows import LENGTH_S, CurrentWindow, SlidingWindow, seconds_to_reset
 
 NAME = "rate-limiting"
 PRIORITY = 910
@@ -33,6 +34,9 @@ NIL_UUID = "00000000-0000-0000-0000-000000000000"
 
 # More often than this a synchronisation with Redis makes no sense; -1 asks Redis for each request.
 SHORTEST_SYNC_RATE_S = 0.02
+
+# With a fallback only one request in this time finds out that Redis is still away; it may take the timeout.
+ASK_AGAIN_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +47,13 @@ class Config:
     day: float | None
     month: float | None
     year: float | None
+    window: str | None
     limit_by: str | None
     header_name: str | None
     path: str | None
     policy: str | None
     fault_tolerant: bool
+    fallback: str | None
     redis: RedisConfig
     hide_client_headers: bool
     error_code: float | None
@@ -60,8 +66,12 @@ class Handler:
 
     def __init__(self, config: Config, env: PluginEnv) -> None:
         _check(config)
+        self._is_sliding = config.window == "sliding"
+        make_window = SlidingWindow if self._is_sliding else CurrentWindow
         self._limits = [
-            _Limit(period, value) for period in LENGTH_S if (value := getattr(config, period)) is not None
+            _Limit(make_window(period), value)
+            for period in LENGTH_S
+            if (value := getattr(config, period)) is not None
         ]
         self._identify = _identifier(config)
         self._key_prefix = f"ratelimit:{env.route_id or NIL_UUID}:{env.service_id or NIL_UUID}:"
@@ -73,6 +83,8 @@ class Handler:
         self._redis = config.redis if config.policy == "redis" else None
         self._sync_rate_s = config.sync_rate
         self._is_fault_tolerant = config.fault_tolerant
+        self._falls_back = config.fallback == "local"
+        self._ask_redis_at = 0.0
         self._increment = env.host.counters.increment
         self._read = env.host.counters.read
         self._now = env.host.now
@@ -80,9 +92,12 @@ class Handler:
     def access(self, ctx: Context) -> Reply | Awaitable[Reply | None] | None:
         """Count the request, tell the client where it stands, refuse it when a window is full."""
         key = self._key_prefix + self._identify(ctx)
-        if self._redis is not None:
-            return self._access_redis(ctx, key, self._redis)
         now = self._now()
+        if self._redis is not None and now >= self._ask_redis_at:
+            return self._access_redis(ctx, key, self._redis)
+        return self._slide_here(ctx, key, now) if self._is_sliding else self._count_here(ctx, key, now)
+
+    def _count_here(self, ctx: Context, key: str, now: float) -> Reply | None:
         remaining: list[float] = []
         for limit in self._limits:
             ends_at = limit.window.enter(now)
@@ -94,47 +109,131 @@ class Handler:
             _show(ctx, self._limits, remaining, now)
         return None
 
+    def _slide_here(self, ctx: Context, key: str, now: float) -> Reply | None:
+        remaining: list[float] = []
+        for limit in self._limits:
+            window = limit.sliding
+            # A window still counts while it is the previous one.
+            expires_at = window.enter(now) + window.length_s
+            room = limit.value - window.carried(self._read(key + window.previous_key), now)
+            rest = room - self._increment(key + window.key, 1, room, expires_at)
+            if rest <= 0:
+                self._take_back(key, len(remaining))
+                return self._refuse_slid(ctx, self._slid_here(key, now), now)
+            remaining.append(rest - 1)
+        if self._shows_headers:
+            _show(ctx, self._limits, remaining, now)
+        return None
+
+    def _slid_here(self, key: str, now: float) -> list[int]:
+        """Return the counts of all windows, running and previous in turn."""
+        for limit in self._limits:
+            limit.window.enter(now)
+        names = [name for limit in self._limits for name in (limit.window.key, limit.sliding.previous_key)]
+        return [self._read(key + name) for name in names]
+
     async def _access_redis(self, ctx: Context, key: str, redis: RedisConfig) -> Reply | None:
         now = self._now()
         for limit in self._limits:
             limit.window.enter(now)
-        keys = [key + limit.window.key for limit in self._limits]
-        windows_s = [LENGTH_S[limit.period] for limit in self._limits]
         store = RedisStore.of(redis, self._env)
         try:
-            if self._sync_rate_s == -1:
-                before = await store.count(keys, windows_s)
-            else:
-                name = f"{NAME}:{self._env.plugin_id}:{self._sync_rate_s}:{redis.identity()}"
-                synced = self._env.host.resource(name, lambda: SyncedCounters(store, self._sync_rate_s))
-                before = await synced.read(keys)
+            if self._is_sliding:
+                return self._answer_slid(ctx, await self._slide(key, store, redis, now), now)
+            return self._answer_counted(ctx, await self._count(key, store, redis), now)
         except RedisUnavailable as error:
             self._env.log.error("failed to get usage: %s", error)
-            return None if self._is_fault_tolerant else refuse(ctx, 500)
-        for limit in self._limits:
-            limit.window.enter(now)  # Another request may have entered the next one meanwhile.
-        remaining = [limit.value - count for limit, count in zip(self._limits, before, strict=True)]
-        if min(remaining) <= 0:
-            return self._answer_full(ctx, remaining, now)
-        if self._sync_rate_s != -1:
+        if self._falls_back:
+            self._ask_redis_at = self._now() + ASK_AGAIN_S
+            return self._slide_here(ctx, key, now) if self._is_sliding else self._count_here(ctx, key, now)
+        return None if self._is_fault_tolerant else refuse(ctx, 500)
+
+    async def _count(self, key: str, store: RedisStore, redis: RedisConfig) -> list[int]:
+        """Count in every window of the calendar; return the counts before."""
+        keys = [key + limit.window.key for limit in self._limits]
+        windows_s = [LENGTH_S[limit.period] for limit in self._limits]
+        if self._sync_rate_s == -1:
+            return await store.count(keys, windows_s)
+        synced = self._synced(store, redis)
+        before = await synced.read(keys)
+        if all(limit.value > count for limit, count in zip(self._limits, before, strict=True)):
             synced.count(keys, windows_s)
-        if self._shows_headers:
-            _show(ctx, self._limits, [rest - 1 for rest in remaining], now)
-        return None
+        return before
+
+    async def _slide(self, key: str, store: RedisStore, redis: RedisConfig, now: float) -> list[int]:
+        """Count in every sliding window unless one is full; return the counts before, two for each."""
+        slides = [
+            Slide(
+                key + limit.window.key,
+                key + limit.sliding.previous_key,
+                limit.value,
+                limit.sliding.share(now),
+                2 * LENGTH_S[limit.period],
+            )
+            for limit in self._limits
+        ]
+        if self._sync_rate_s == -1:
+            return await store.slide(slides)
+        synced = self._synced(store, redis)
+        before = await synced.read([name for slide in slides for name in slide[:2]])
+        if min(self._slid_remaining(before, now)) > 0:
+            synced.count([slide.key for slide in slides], [slide.lifetime_s for slide in slides])
+        return before
+
+    def _synced(self, store: RedisStore, redis: RedisConfig) -> SyncedCounters:
+        name = f"{NAME}:{self._env.plugin_id}:{self._sync_rate_s}:{redis.identity()}"
+        return self._env.host.resource(name, lambda: SyncedCounters(store, self._sync_rate_s))
 
     def _refuse(self, ctx: Context, key: str, counted: int, now: float) -> Reply:
-        """Refuse a request, which then must not count in the windows where it has been counted already."""
-        for limit in self._limits[:counted]:
-            self._increment(key + limit.window.key, -1, None, 0.0)
+        self._take_back(key, counted)
         for limit in self._limits:
             limit.window.enter(now)
         remaining = [limit.value - self._read(key + limit.window.key) for limit in self._limits]
         return self._answer_full(ctx, remaining, now)
 
-    def _answer_full(self, ctx: Context, remaining: list[float], now: float) -> Reply:
+    def _take_back(self, key: str, counted: int) -> None:
+        """A refused request must not count in the windows where it has been counted already."""
+        for limit in self._limits[:counted]:
+            self._increment(key + limit.window.key, -1, None, 0.0)
+
+    def _answer_counted(self, ctx: Context, before: list[int], now: float) -> Reply | None:
+        for limit in self._limits:
+            limit.window.enter(now)  # Another request may have entered the next one meanwhile.
+        remaining = [limit.value - count for limit, count in zip(self._limits, before, strict=True)]
+        if min(remaining) <= 0:
+            return self._answer_full(ctx, remaining, now)
+        if self._shows_headers:
+            _show(ctx, self._limits, [rest - 1 for rest in remaining], now)
+        return None
+
+    def _answer_slid(self, ctx: Context, before: list[int], now: float) -> Reply | None:
+        remaining = self._slid_remaining(before, now)
+        if min(remaining) <= 0:
+            return self._refuse_slid(ctx, before, now)
+        if self._shows_headers:
+            _show(ctx, self._limits, [rest - 1 for rest in remaining], now)
+        return None
+
+    def _refuse_slid(self, ctx: Context, before: list[int], now: float) -> Reply:
+        waits_s = [
+            limit.sliding.seconds_to_room(limit.value, current, previous, now)
+            for limit, current, previous in zip(self._limits, before[::2], before[1::2], strict=True)
+        ]
+        return self._answer_full(ctx, self._slid_remaining(before, now), now, waits_s)
+
+    def _slid_remaining(self, before: list[int], now: float) -> list[float]:
+        remaining = []
+        for limit, current, previous in zip(self._limits, before[::2], before[1::2], strict=True):
+            limit.window.enter(now)  # Another request may have entered the next one meanwhile.
+            remaining.append(limit.value - limit.sliding.carried(previous, now) - current)
+        return remaining
+
+    def _answer_full(
+        self, ctx: Context, remaining: list[float], now: float, waits_s: list[int] | None = None
+    ) -> Reply:
         if not self._shows_headers:
             return refuse(ctx, self._status, self._message)
-        reset = _show(ctx, self._limits, remaining, now)
+        reset = _show(ctx, self._limits, remaining, now, waits_s)
         return refuse(ctx, self._status, self._message, (("Retry-After", reset),))
 
 
@@ -143,17 +242,29 @@ class _Limit:
 
     __slots__ = ("limit_header", "period", "remaining_header", "text", "value", "window")
 
-    def __init__(self, period: str, value: float) -> None:
-        self.period = period
+    def __init__(self, window: CurrentWindow, value: float) -> None:
+        self.period = window.period
         self.value = int(value) if value == int(value) else value
         self.text = _number(self.value)
-        self.window = CurrentWindow(period)
-        self.limit_header = f"X-RateLimit-Limit-{period.capitalize()}"
-        self.remaining_header = f"X-RateLimit-Remaining-{period.capitalize()}"
+        self.window = window
+        self.limit_header = f"X-RateLimit-Limit-{self.period.capitalize()}"
+        self.remaining_header = f"X-RateLimit-Remaining-{self.period.capitalize()}"
+
+    @property
+    def sliding(self) -> SlidingWindow:
+        """Return the window of a plugin whose windows slide."""
+        assert isinstance(self.window, SlidingWindow)
+        return self.window
 
 
-def _show(ctx: Context, limits: list[_Limit], remaining: list[float], now: float) -> str:
-    """Set the client's headers; return the seconds until the tightest window ends."""
+def _show(
+    ctx: Context,
+    limits: list[_Limit],
+    remaining: list[float],
+    now: float,
+    waits_s: list[int] | None = None,
+) -> str:
+    """Set the client's headers; return the seconds until the tightest window ends, or lets one more pass."""
     set_header = ctx.set_response_header
     tightest, least, least_text = limits[0], inf, ""
     for limit, rest in zip(limits, remaining, strict=True):
@@ -165,7 +276,10 @@ def _show(ctx: Context, limits: list[_Limit], remaining: list[float], now: float
         # Limits are in the order of their length, and of equals the longer window wins.
         if rest <= least:
             tightest, least, least_text = limit, rest, text
-    reset = str(seconds_to_reset(tightest.period, tightest.window.starts_at, now))
+    if waits_s is None:
+        reset = str(seconds_to_reset(tightest.period, tightest.window.starts_at, now))
+    else:
+        reset = str(waits_s[limits.index(tightest)])
     set_header("RateLimit-Limit", tightest.text)
     set_header("RateLimit-Remaining", least_text)
     set_header("RateLimit-Reset", reset)
@@ -188,6 +302,8 @@ def _check(config: Config) -> None:
         raise ConfigError("policy", "expected one of: local, redis")
     if config.policy == "redis":
         check_redis(config.redis)
+    if config.fallback == "local" and config.policy != "redis":
+        raise ConfigError("", "fallback can only be used with the redis policy")
     if config.sync_rate != -1 and config.policy != "redis":
         raise ConfigError("", "sync_rate can only be used with the redis policy")
     if config.sync_rate != -1 and config.sync_rate < SHORTEST_SYNC_RATE_S:

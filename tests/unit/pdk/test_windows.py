@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbless_gateway.pdk.windows import LENGTH_S, CurrentWindow, seconds_to_reset, window_bounds
+from dbless_gateway.pdk.windows import (
+    LENGTH_S,
+    CurrentWindow,
+    SlidingWindow,
+    seconds_to_reset,
+    window_bounds,
+)
 
 
 def _at(text: str) -> float:
@@ -54,3 +60,57 @@ def test_the_remembered_window_is_the_right_one(period: str, times: list[float])
         assert window.enter(now) == end
         assert start <= now < end
         assert window.key == f":{start * 1000}:{period}"
+
+
+@pytest.mark.parametrize(
+    ("now", "previous", "carried"),
+    [
+        ("2024-01-01T00:01:00", 10, 10),
+        ("2024-01-01T00:01:15", 10, 8),
+        ("2024-01-01T00:01:30", 10, 5),
+        ("2024-01-01T00:01:59.9", 10, 1),
+        ("2024-01-01T00:01:30", 0, 0),
+        ("2024-01-01T00:01:54", 10, 1),
+    ],
+)
+def test_what_a_sliding_window_carries_over(now: str, previous: int, carried: int) -> None:
+    window = SlidingWindow("minute")
+    window.enter(_at(now))
+
+    assert window.carried(previous, _at(now)) == carried
+
+
+def test_the_previous_month_has_its_own_length() -> None:
+    window = SlidingWindow("month")
+    assert window.enter(_at("2024-03-16T12:00:00")) == _at("2024-04-01T00:00:00")
+
+    assert window.previous_key == f":{int(_at('2024-02-01T00:00:00')) * 1000}:month"
+    assert window.length_s == 31 * 86400
+    assert window.share(_at("2024-03-16T12:00:00")) == 0.5
+
+
+@given(
+    limit=st.integers(1, 1000),
+    counts=st.tuples(st.integers(0, 1000), st.integers(0, 1000)),
+    passed_s=st.floats(0, 59.999),
+)
+def test_room_is_there_when_it_was_promised_and_not_a_second_earlier(
+    limit: int, counts: tuple[int, int], passed_s: float
+) -> None:
+    start = 1_700_000_040
+    current, previous = counts
+
+    def has_room(at: float) -> bool:
+        window = SlidingWindow("minute")
+        window.enter(at)
+        if at < start + 60:
+            return window.carried(previous, at) + current < limit
+        return at >= start + 120 or window.carried(current, at) < limit
+
+    window = SlidingWindow("minute")
+    now = start + passed_s
+    window.enter(now)
+    wait_s = window.seconds_to_room(limit, current, previous, now)
+
+    assert has_room(now + wait_s)
+    assert wait_s == 1 or not has_room(now + wait_s - 1.001)
