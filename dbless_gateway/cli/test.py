@@ -14,6 +14,7 @@ from dbless_gateway.cli.rehearsing import add_configuration_flags, open_rehearsa
 from dbless_gateway.cli.results import FORMATS, Results
 from dbless_gateway.cli.sources import load_options
 from dbless_gateway.config.source import Source
+from dbless_gateway.lint.hiding import hidden
 from dbless_gateway.rehearsal.cases import Case, read_cases
 from dbless_gateway.rehearsal.coverage import coverage_of
 from dbless_gateway.rehearsal.judging import play
@@ -41,7 +42,7 @@ def main(argv: list[str]) -> int:
         except Unanswered as error:
             print(f"dbless-gateway test: {error}", file=sys.stderr)
             return EXIT_UNUSABLE
-    put(FORMATS[arguments.format](results))
+    put(hidden(FORMATS[arguments.format](results), opened.secrets))
     return 0 if results.passed else EXIT_FAILED
 
 

@@ -20,7 +20,7 @@ from dbless_gateway.rehearsal.question import Question
 from dbless_gateway.rehearsal.rehearsal import Outcome, Rehearsal
 from dbless_gateway.rehearsal.targets import TargetRequest
 from dbless_gateway.routing import explain as judging
-from dbless_gateway.routing.explain import Explanation
+from dbless_gateway.routing.explain import Explanation, Miss
 from dbless_gateway.routing.paths import normalize
 from dbless_gateway.routing.router import RouterEntry
 from dbless_gateway.snapshot.model import CompiledRoute, CompiledService
@@ -158,10 +158,15 @@ def _routes(found: Explanation[CompiledRoute], names: Names, limit: int | None) 
         ],
         "misses": [
             {"route": names.entity(m.entry.route), "attribute": m.attribute, "reason": m.reason}
-            for m in found.misses[:limit]
+            for m in sorted(found.misses, key=_distance)[:limit]
         ],
         "misses_total": len(found.misses),
     }
+
+
+def _distance(miss: Miss[CompiledRoute]) -> int:
+    """Return how far off a route is: one that fails at its host is of less interest than any other."""
+    return {"hosts": 2, "paths": 1}.get(miss.attribute, 0)
 
 
 def _answer(outcome: Outcome, answered_by: str | None) -> Plain:

@@ -102,6 +102,23 @@ def test_github(capsys: pytest.CaptureFixture[str]) -> None:
     assert lines[-1] == "::notice file=kong.yaml,line=7,title=not reached::no test reaches route other"
 
 
+def test_secrets_of_the_environment_are_hidden(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DECK_TOKEN", "hunter-2")
+    transformer = (
+        "{name: request-transformer, config: {add: {headers: ['x-token:${{ env \"DECK_TOKEN\" }}']}}}"
+    )
+    Path("kong.yaml").write_text(f"{CONFIGURATION}plugins: [{transformer}]\n".replace("key-auth", "cors"))
+    Path("bad.yaml").write_text(
+        "tests: [{name: a, request: GET /users, expect: {target: {headers: {x-token: other}}}}]\n"
+    )
+
+    out = run(capsys, "bad.yaml", code=1)
+
+    assert "target header x-token: expected 'other', but it is '***'" in out
+
+
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [

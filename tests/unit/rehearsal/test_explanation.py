@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from dbless_gateway.proxy.options import ProxyOptions
 from dbless_gateway.rehearsal.explanation import MISSES_SHOWN, VERSION, explain
-from dbless_gateway.rehearsal.question import ask
+from dbless_gateway.rehearsal.question import BadQuestion, ask
 from dbless_gateway.rehearsal.rehearsal import Rehearsal
 from tests.support.rehearsing import open_text
 
@@ -207,9 +210,27 @@ def test_misses_are_bounded_unless_all_are_wanted() -> None:
     assert some["misses_total"] == len(everything["misses"]) == MISSES_SHOWN + 5
 
 
-def test_trusted_proxies_are_believed() -> None:
-    from ipaddress import ip_network
+def test_the_closest_misses_come_first() -> None:
+    routes = (
+        "[{name: a, hosts: [a.test]}, {name: b, hosts: [b.test], paths: [/b]}, {name: c, methods: [PUT]}]"
+    )
+    with open_text(f"routes: {routes}\n") as few:
+        found = explain(few, ask("GET", "http://b.test/"))
 
+    assert [miss["route"]["name"] for miss in found["misses"]] == ["c", "b", "a"]
+
+
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(target=st.text(max_size=40), host=st.text(st.characters(codec="ascii"), max_size=10))
+def test_whatever_is_asked_is_explained(rehearsal: Rehearsal, target: str, host: str) -> None:
+    try:
+        question = ask("GET", "/" + target, headers=(("Host", host),))
+    except BadQuestion:
+        return
+    assert explain(rehearsal, question)["answer"]["status"] >= 200
+
+
+def test_trusted_proxies_are_believed() -> None:
     options = ProxyOptions(trusted_ips=(ip_network("10.0.0.0/8"),), router_flavor="traditional")
     with open_text("services: [{name: s, host: h, routes: [{name: a, paths: [/]}]}]\n", options) as trusting:
         found = explain(
