@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "diff": ("diff", "compare what two configurations amount to"),
     "hash-key": ("hash_key", "hash an API key or a password for a configuration file"),
     "schema": ("schema", "print the JSON Schema of kong.yaml, for editors"),
+    "plugin": ("plugin", "begin a plugin of your own, or list plugins"),
     "demo": ("demo", "run the gateway together with two demo targets"),
     "version": ("version", "print the version"),
 }

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import pkgutil
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from dbless_gateway import plugins as bundled
 from dbless_gateway.admin.api import ADMIN_API, STATUS_API, Endpoint
 from dbless_gateway.cli.main import COMMANDS
 from dbless_gateway.config.codes import CODES
+from dbless_gateway.pdk import context, plugin, reply, schema, testing
 from dbless_gateway.server.settings import SETTINGS
 
 FOLDER = Path(__file__).parent
@@ -76,12 +78,46 @@ def problems() -> str:
     )
 
 
+def pdk() -> str:
+    """Return the page of the plugin kit: what its own sources say, in reading order."""
+    sections = [
+        ("The life of a plugin", _prose(plugin), ()),
+        ("A request, as plugins see it", _prose(context), (context.Context,)),
+        ("Its parts", "", _PARTS_OF_A_REQUEST),
+        ("Answering", "", (reply.Reply, plugin.ConfigError)),
+        ("What the gateway lends", "", (plugin.PluginEnv, plugin.Host, *_LENT)),
+        ("Config and its schema", _prose(schema), (schema.Field,)),
+        ("Tests of a plugin", _prose(testing), ()),
+    ]
+    parts = [
+        "\n\n".join((f"## {title}", *filter(None, [text]), *(_source(item) for item in items)))
+        for title, text, items in sections
+    ]
+    intro = (
+        "Everything that a plugin may use, in `dbless_gateway.pdk`.\n"
+        "[Write a plugin](../tutorial/write-a-plugin.md) is the way in."
+    )
+    return _page("The plugin kit", intro, *parts)
+
+
+_PARTS_OF_A_REQUEST = (
+    context.HeaderView,
+    context.HeaderEditor,
+    context.UpstreamRequest,
+    context.Response,
+    context.Captures,
+    context.TlsSession,
+)
+_LENT = (plugin.Counters, plugin.Cache, plugin.Metrics, plugin.Queue)
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "settings.md": settings,
     "commands.md": commands,
     "endpoints.md": endpoints,
     "problems.md": problems,
     "plugins.md": plugins,
+    "pdk.md": pdk,
 }
 
 
@@ -99,6 +135,21 @@ def _said(module: ModuleType) -> tuple[str, str]:
     title, _, rest = text.partition(". ")
     differences = rest.partition("Differences: ")[2].rstrip(".")
     return title.partition(": ")[2], "" if differences in ("none", "none known") else differences
+
+
+def _prose(module: ModuleType) -> str:
+    """Return a module's docstring as Markdown: indented examples and lists of terms as they stand."""
+    paragraphs = inspect.cleandoc(module.__doc__ or "").split("\n\n")
+    return "\n\n".join(
+        "```text\n" + text.replace("``", "") + "\n```"
+        if "``  " in text or text.startswith("    ")
+        else text.replace("``", "`")
+        for text in paragraphs
+    )
+
+
+def _source(item: type) -> str:
+    return f"```python\n{inspect.getsource(item).rstrip()}\n```"
 
 
 def _endpoint_table(endpoints: Iterable[Endpoint]) -> str:

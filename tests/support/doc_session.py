@@ -170,8 +170,12 @@ class DocSession:
         return _ChangeWatch(self)
 
     def contents(self) -> dict[str, str]:
-        """Return what the configuration files say now."""
-        return {file.name: file.read_text() for file in self.folder.glob("*.yaml*")}
+        """Return what the configuration and the plugins say now: what a gateway watches here."""
+        return {
+            file.name: file.read_text()
+            for pattern in ("kong.yaml*", "*.py")
+            for file in self.folder.glob(pattern)
+        }
 
     def reload_count(self) -> int:
         """Return how many outcomes of reloads the log tells."""

@@ -1,0 +1,1 @@
+"""Type-checked, never run: what users' own type checkers see."""
