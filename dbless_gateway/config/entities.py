@@ -197,12 +197,24 @@ class Healthchecks:
 
 
 @dataclass(frozen=True, slots=True)
+class Retry:
+    """When a request is sent to another target; times in seconds, ``budget`` in percent, 0 switches off."""
+
+    statuses: tuple[int, ...]
+    methods: tuple[str, ...] | None
+    try_timeout: float
+    deadline: float
+    budget: float
+
+
+@dataclass(frozen=True, slots=True)
 class Resilience:
     """What Kong does not have: times in seconds, ``panic_threshold`` in percent; 0 switches a field off."""
 
     slow_start: float
     panic_threshold: float
     trial_interval: float
+    retry: Retry | None
 
 
 @dataclass(frozen=True, slots=True)

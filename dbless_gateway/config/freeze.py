@@ -129,6 +129,7 @@ _SPECIAL: Mapping[str, Callable[[dict[str, Any]], None]] = MappingProxyType(
 
 _NESTED: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
+        "Resilience": {"retry": e.Retry},
         "Healthchecks": {"active": e.ActiveChecks, "passive": e.PassiveChecks},
         "ActiveChecks": {"healthy": e.ActiveHealthy, "unhealthy": e.ActiveUnhealthy},
         "PassiveChecks": {"healthy": e.PassiveHealthy, "unhealthy": e.PassiveUnhealthy},
@@ -142,7 +143,7 @@ def _build(kind: type[T], values: Mapping[str, Any]) -> T:
     made: dict[str, Any] = {}
     for field in fields_of(kind):  # type: ignore[arg-type]
         value = values[field.name]
-        if field.name in inner:
+        if field.name in inner and value is not None:
             made[field.name] = _build(inner[field.name], value)
         elif isinstance(value, dict):
             made[field.name] = {name: tuple(items) for name, items in value.items()}

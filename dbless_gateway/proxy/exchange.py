@@ -21,7 +21,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from dbless_gateway.balancing.hash_key import NewCookie
-from dbless_gateway.config.entities import Consumer, Credential
+from dbless_gateway.config.entities import Consumer, Credential, Retry
 from dbless_gateway.http1.request_head import RequestHead
 from dbless_gateway.http1.response_head import NO_BODY, ResponseHead
 from dbless_gateway.http1.writing import chunks, last_chunk
@@ -35,6 +35,7 @@ from dbless_gateway.proxy.failures import Failure, Lesson, Source
 from dbless_gateway.proxy.forwarding import request_head, server_name, split_host
 from dbless_gateway.proxy.lifecycle import REQUEST_MOVES, RESPONSE_MOVES, RequestSide, ResponseSide, Wait
 from dbless_gateway.proxy.responding import proxied_head, reply_head, reply_lines
+from dbless_gateway.proxy.retrying import Retrying
 from dbless_gateway.proxy.tunnel import Tunnel
 from dbless_gateway.proxy.upload import Upload
 from dbless_gateway.routing.paths import normalize
@@ -73,6 +74,7 @@ class Exchange(ExchangeContext):
         "request_side",
         "response_chunked",
         "response_side",
+        "retrying",
         "snapshot",
         "target",
         "task",
@@ -121,6 +123,7 @@ class Exchange(ExchangeContext):
         self.tried: tuple[Peer, ...] = ()
         self._tries: list[dict[str, Any]] | None = None
         self.tries_left = 0
+        self.retrying: Retrying | None = None  # only where the upstream has conditions of its own
         self.hash_input: bytes | None = None
         self.new_cookie: NewCookie | None = None  # to be set by the response
         self.wait = Wait.NOBODY
@@ -311,6 +314,8 @@ class Exchange(ExchangeContext):
     def connect(self, peer: Peer, balancer: Balancer, service: CompiledService) -> None:
         """Take an idle connection to the peer, or dial."""
         balancer.began(peer)
+        if balancer.retry is not None:
+            self._begin_try(balancer.retry, balancer)
         self.sent_at = monotonic()
         host = self._upstream_host(peer, service)
         gateway = self.gateway
@@ -320,8 +325,15 @@ class Exchange(ExchangeContext):
             return self.forward(target)
         self.wait = Wait.CONNECT
         self.client.deadline = gateway.now + service.connect_timeout_s
+        if self.retrying is not None:
+            self.client.deadline = self.retrying.limit(self.client.deadline)
         self.target = gateway.dial(self, key, peer, host, service.tls)
         return None
+
+    def _begin_try(self, rules: Retry, balancer: Balancer) -> None:
+        if self.retrying is None:
+            self.retrying = Retrying(rules, balancer.retry_budget, self.gateway.now)
+        self.retrying.begin_try(self.gateway.now)
 
     def _upstream_host(self, peer: Peer, service: CompiledService) -> bytes:
         """Return the Host that the target sees: a plugin's, the client's own, or the balancer's."""
@@ -364,6 +376,8 @@ class Exchange(ExchangeContext):
         if upload is None:
             self.wait = Wait.TARGET_ANSWERS
             self.client.deadline = self.gateway.now + service.read_timeout_s
+            if self.retrying is not None:
+                self.client.deadline = self.retrying.limit(self.client.deadline)
         else:
             self.client.resume_reading()
             self.await_next()
@@ -375,6 +389,8 @@ class Exchange(ExchangeContext):
         if self.request_side is RequestSide.DONE:
             self.wait = Wait.TARGET_ANSWERS
             self.client.deadline = self.gateway.now + service.read_timeout_s
+            if self.retrying is not None:
+                self.client.deadline = self.retrying.limit(self.client.deadline)
         elif target is not None and target.is_full:
             self.wait = Wait.TARGET_READS
             self.client.deadline = self.gateway.now + service.write_timeout_s
@@ -404,6 +420,8 @@ class Exchange(ExchangeContext):
         peer, balancer = self.peer, self.balancer
         if peer is not None and balancer is not None:
             balancer.report_status(peer, status)
+            if self.retrying is not None and self._try_elsewhere(peer, balancer, is_last):
+                return None
             if self.chain.log:
                 self.note_try(peer)
         if status == 101:
@@ -425,6 +443,27 @@ class Exchange(ExchangeContext):
         if is_last:
             return self._end_response()
         return self.touch_response_deadline()
+
+    def _try_elsewhere(self, peer: Peer, balancer: Balancer, is_last: bool) -> bool:
+        """Drop an answer that the upstream's conditions refuse, if another try is possible; tell whether."""
+        retrying, target = self.retrying, self.target
+        assert retrying is not None
+        if not retrying.is_refused(self.status) or not self._may_try_again(failures.REFUSED_STATUS):
+            return False
+        self.tries_left -= 1
+        self.note_try(peer, self.status)
+        self.gateway.log_retry(self, peer, failures.REFUSED_STATUS, f"status {self.status}")
+        self.peer = self.target = None
+        balancer.ended(peer, self.answered_at - self.sent_at)
+        if target is not None:
+            if is_last and self.request_side is _REQUEST_DONE:
+                target.release()
+            else:
+                target.abandon()
+        self.status, self.upstream_status = 0, None
+        self.tried = (*self.tried, peer)
+        self.pick()
+        return True
 
     def _response_framing(self, response: ResponseHead) -> bytes:
         """Decide how the client learns where the body ends, and whether its connection goes on."""
@@ -629,7 +668,7 @@ class Exchange(ExchangeContext):
             return self._repeat_stale(peer, failure, detail)
         self._note_failed_try(failure)
         self.tried = (*self.tried, peer)
-        if failure.retryable and self.tries_left > 0 and self._may_repeat(failure):
+        if failure.retryable and self._may_try_again(failure):
             self.tries_left -= 1
             self.gateway.log_retry(self, peer, failure, detail)
             return self.pick()
@@ -645,11 +684,18 @@ class Exchange(ExchangeContext):
         self.tried = (*self.tried, peer)
         return self.fail(failure, detail)
 
+    def _may_try_again(self, failure: Failure) -> bool:
+        """Tell whether there may be another try; one that the conditions grant counts as used."""
+        if self.tries_left <= 0 or not self._may_repeat(failure):
+            return False
+        return self.retrying is None or self.retrying.may_try_again(self.gateway.now)
+
     def _may_repeat(self, failure: Failure) -> bool:
         """Tell whether the request can be sent once more without harm."""
         if failure is failures.CONNECT_FAILED or failure is failures.CONNECT_TIMEOUT:
             return self.upload is None or self.upload.is_replayable
-        if self.head.method in _NOT_IDEMPOTENT:
+        taken = self.retrying.takes(self.head.method) if self.retrying is not None else None
+        if taken is False or (taken is None and self.head.method in _NOT_IDEMPOTENT):
             return False
         return self.upload is None or self.upload.is_replayable
 

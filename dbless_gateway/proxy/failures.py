@@ -61,6 +61,8 @@ TARGET_CLOSED = Failure("target closed", 502, None, Source.TARGET, Lesson.TCP, r
 INVALID_RESPONSE = Failure("invalid response", 502, None, Source.TARGET, Lesson.TCP, retryable=True)
 WRITE_TIMEOUT = Failure("write timeout", 504, None, Source.TARGET, Lesson.TIMEOUT, retryable=True)
 READ_TIMEOUT = Failure("read timeout", 504, None, Source.TARGET, Lesson.TIMEOUT, retryable=True)
+# An answer that the upstream's own conditions do not accept: tried elsewhere, never told to a client.
+REFUSED_STATUS = Failure("answer refused", 502, None, Source.TARGET, retryable=True)
 BODY_TOO_LARGE = Failure("body too large", 413, None, Source.CLIENT)
 BAD_BODY = Failure("bad body", 400, None, Source.CLIENT)
 CLIENT_TIMEOUT = Failure("client timeout", 408, None, Source.CLIENT)

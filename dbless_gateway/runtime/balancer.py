@@ -26,11 +26,12 @@ from dbless_gateway.balancing.health import (
 )
 from dbless_gateway.balancing.plan import Picker
 from dbless_gateway.balancing.sticky_sessions import StickySessions
-from dbless_gateway.config.entities import Healthchecks, Upstream
+from dbless_gateway.config.entities import Healthchecks, Retry, Upstream
 from dbless_gateway.runtime.health_messages import TRIAL, TRIAL_PASSED, Address, PassiveReport
 from dbless_gateway.runtime.lineup import Lineup, Member, Names, Setup
 from dbless_gateway.runtime.peer import Peer, PeerId
 from dbless_gateway.runtime.readiness import SLOW_START_STEPS, Readiness
+from dbless_gateway.runtime.retry_budget import RetryBudget
 
 
 class NoPeer(Enum):
@@ -63,6 +64,8 @@ class Balancer:
         "_wants_loads",
         "hash_key",
         "name",
+        "retry",
+        "retry_budget",
         "upstream_id",
     )
 
@@ -78,6 +81,8 @@ class Balancer:
         self.name = name
         self.upstream_id = upstream_id
         self.hash_key: Callable[[KeySource], HashKey] | None = None
+        self.retry: Retry | None = None
+        self.retry_budget = RetryBudget()
         self._sticky: tuple[str, str] | None = None  # name and path of the cookie
         self._names = names
         self._known: dict[PeerId, Peer] = {}
@@ -260,8 +265,14 @@ class Balancer:
         if upstream.algorithm == "sticky-sessions" and upstream.sticky_sessions_cookie:
             self._sticky = (upstream.sticky_sessions_cookie, upstream.sticky_sessions_cookie_path)
         self._set_checks(upstream.healthchecks)
+        self._set_retry(upstream.x_resilience.retry if upstream.x_resilience else None)
         self._readiness = Readiness(upstream)
         self._apply_readiness()
+
+    def _set_retry(self, retry: Retry | None) -> None:
+        if retry != self.retry:
+            self.retry = retry
+            self.retry_budget = RetryBudget(retry.budget if retry is not None else 0.0)
 
     def _set_checks(self, checks: Healthchecks) -> None:
         """Take over how requests count for health."""

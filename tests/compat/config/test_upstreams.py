@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 
+from dbless_gateway.config.entities import Retry
 from tests.compat.config.cases import Rejected, accept, reject
 
 
@@ -71,6 +72,11 @@ REFUSED = [
     Rejected("schema/unknown-field", "unknown field", _checks("{active: {healthy: {§timeouts: 5}}}")),
     Rejected("schema/range", "value should be between 0 and 100", _upstream("x_resilience: {panic_threshold: §101}")),
     Rejected("schema/unknown-field", "unknown field", _upstream("x_resilience: {§slowstart: 5}")),
+    Rejected(
+        "schema/range",
+        "value should be between 400 and 599",
+        _upstream("x_resilience: {retry: {statuses: [§200]}}"),
+    ),
     # Targets.
     Rejected("schema/required", "required field missing", _upstream("targets: [§{}]")),
     Rejected("schema/format", "Invalid target ('hostname:1.0'); not a valid hostname or ip address", _upstream("targets: [{target: §'hostname:1.0'}]")),
@@ -104,6 +110,7 @@ ACCEPTED = [
     "name: a\n  targets: [{target: '::1'}, {target: '[::2]:80'}, {target: '[::3]'}]",
     "name: a\n  x_resilience: {slow_start: 30, panic_threshold: 50, trial_interval: 10}",
     "name: a\n  targets: [{target: a, created_at: 1700000000.123}]",
+    "name: a\n  x_resilience: {retry: {statuses: [502], methods: [GET], try_timeout: 1, budget: 20}}",
 ]
 
 
@@ -164,3 +171,10 @@ def test_resilience_is_off_unless_asked_for() -> None:
     assert one.x_resilience is None
     assert two.x_resilience is not None
     assert (two.x_resilience.slow_start, two.x_resilience.panic_threshold) == (5, 0)
+    assert two.x_resilience.retry is None
+
+
+def test_retries_are_as_in_kong_unless_asked_otherwise() -> None:
+    (one,) = accept("upstreams: [{name: a, x_resilience: {retry: {}}}]").upstreams
+    assert one.x_resilience is not None
+    assert one.x_resilience.retry == Retry((), None, 0, 0, 0)

@@ -176,7 +176,7 @@ async def until(condition: Callable[[], bool]) -> None:
         await asyncio.sleep(0.001)
 
 
-TRIALS = Resilience(slow_start=0, panic_threshold=0, trial_interval=0.02)
+TRIALS = Resilience(slow_start=0, panic_threshold=0, trial_interval=0.02, retry=None)
 
 
 async def eject(here: Node, peer: Peer) -> None:
@@ -279,7 +279,7 @@ def test_an_old_request_that_succeeds_does_not_end_the_trials() -> None:
 
 def test_slow_start_after_recovery() -> None:
     async def scenario() -> None:
-        here = node(Resilience(slow_start=0.3, panic_threshold=0, trial_interval=0))
+        here = node(Resilience(slow_start=0.3, panic_threshold=0, trial_interval=0, retry=None))
         address = here.balancer.peers[0].checked_address
         here.registry.set_state("u", [address], is_healthy=False)
         here.registry.set_state("u", [address], is_healthy=True)
@@ -291,6 +291,6 @@ def test_slow_start_after_recovery() -> None:
 
 
 def test_panic_uses_everybody() -> None:
-    here = node(Resilience(slow_start=0, panic_threshold=60, trial_interval=0))
+    here = node(Resilience(slow_start=0, panic_threshold=60, trial_interval=0, retry=None))
     here.registry.set_state("u", [here.balancer.peers[0].checked_address], is_healthy=False)
     assert picked(here.balancer) == {"10.0.0.1": 10, "10.0.0.2": 10}

@@ -25,7 +25,7 @@ def rules(
     threshold: float = 0, slow_start: float = 0, panic_threshold: float = 0, trial_interval: float = 0
 ) -> Readiness:
     """Return the rules of an upstream."""
-    extension = Resilience(slow_start, panic_threshold, trial_interval)
+    extension = Resilience(slow_start, panic_threshold, trial_interval, None)
     return Readiness(upstream(healthchecks=healthchecks(threshold=threshold), x_resilience=extension))
 
 
