@@ -176,3 +176,23 @@ class TestConsumer:
         assert told(chains.base.access) == ["auth", "late"]
         chain = chains.for_consumer(CONSUMER, 0)
         assert told(chain.access) == ["auth", "late"]
+
+
+def test_a_consumer_counts_behind_whoever_found_it_out() -> None:
+    limits = [instance("limit", 5, "for all"), instance("limit", 5, "for one", consumer=CONSUMER)]
+    early = [instance("early", 20, "for all"), instance("early", 20, "for one", consumer=CONSUMER)]
+    chains = chains_of(*early, instance("auth", 10), *limits)
+
+    chain = chains.for_consumer(CONSUMER, 1)
+    found_by = chains.authenticator(CONSUMER, chain)
+
+    assert found_by == "auth"
+    labels = [found.handler.label for found in chains.instances(CONSUMER, found_by)]
+    assert labels == ["for all", "auth", "for one"]
+    assert [found.handler.label for found in chains.instances(CONSUMER)] == ["for one", "auth", "for one"]
+
+
+def test_nobody_found_out_about_a_chain_that_is_not_the_consumers() -> None:
+    chains = chains_of(instance("auth", 10), instance("limit", 5, consumer=CONSUMER))
+
+    assert chains.authenticator(CONSUMER, chains.base) is None
