@@ -23,6 +23,7 @@ from dbless_gateway.proxy.forwarding import server_name
 from dbless_gateway.proxy.options import ProxyOptions
 from dbless_gateway.proxy.upstream import TargetConnection
 from dbless_gateway.snapshot.model import Snapshot, TargetTls
+from dbless_gateway.snapshot.target_tls import is_chain_too_long
 
 if TYPE_CHECKING:
     from dbless_gateway.proxy.exchange import Exchange
@@ -177,9 +178,11 @@ class Gateway:
                 await self.loop.create_connection(make, peer.ip, peer.port)
             else:
                 name = server_name(host) or peer.ip
-                await self.loop.create_connection(
+                transport, _ = await self.loop.create_connection(
                     make, peer.ip, peer.port, ssl=tls.context, server_hostname=name
                 )
+                if tls.depth is not None:
+                    _check_chain(transport, tls.depth)
         except (OSError, ValueError, OverflowError) as error:
             # The last two: a server name that cannot be encoded, a port that a plugin made up.
             target.dialing = None
@@ -301,6 +304,12 @@ def _request_ids() -> Iterator[bytes]:
         block = randbytes(_REQUEST_ID_BYTES * _REQUEST_IDS_AT_ONCE).hex().encode()
         for start in range(0, len(block), 2 * _REQUEST_ID_BYTES):
             yield block[start : start + 2 * _REQUEST_ID_BYTES]
+
+
+def _check_chain(transport: asyncio.BaseTransport, depth: int) -> None:
+    if is_chain_too_long(transport.get_extra_info("ssl_object"), depth):
+        cast(asyncio.Transport, transport).abort()
+        raise ConnectionError(f"certificate verification failed: chain longer than tls_verify_depth {depth}")
 
 
 def _reason(error: Any) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 
 from dbless_gateway.snapshot.certificates import TlsPolicy
+from dbless_gateway.snapshot.target_tls import TargetTlsPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,5 +42,7 @@ class ProxyOptions:
     upstream_keepalive_max_requests: int = 10000
     upstream_keepalive_idle_timeout: float = 60.0
     trusted_certificates: str | None = None  # lua_ssl_trusted_certificate: a PEM file; None: the system's
+    target_tls: TargetTlsPolicy = field(default_factory=TargetTlsPolicy)  # proxy_ssl_*, client_ssl
     tls: TlsPolicy | None = field(default_factory=TlsPolicy)  # ssl_*; None: no listener has ssl
+    plugin_fail_open: frozenset[str] = frozenset()
     access_log: str | None = None  # proxy_access_log: a path, or None for off

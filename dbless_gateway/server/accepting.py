@@ -4,8 +4,8 @@ A client whose handshake the kernel has completed is in the queue of the listeni
 socket would reset it. So stopping first takes what is queued. The supervisor must have closed its own copies
 before, since the kernel goes on queueing as long as anybody holds the socket.
 
-Listeners with ``proxy_protocol`` are accepted from here, because the PROXY header comes before everything that
-the loop would read; all others by the loop itself, which is quicker.
+Listeners with ``proxy_protocol`` are accepted from here, because the PROXY header comes before everything
+that the loop would read; all others by the loop itself, which is quicker.
 """
 
 from __future__ import annotations

@@ -77,9 +77,7 @@ class GatewayEngine:
     def build_steps(self, entities: Entities) -> Generator[None, None, Outcome]:
         """Compile, and prepare the state of new upstreams."""
         self._version += 1
-        options = CompileOptions(
-            self._options.router_flavor, self._options.trusted_certificates, self._options.tls
-        )
+        options = CompileOptions(self._options.router_flavor, self._options.target_tls, self._options.tls)
         built = yield from compile_steps(entities, self._runtime.host, options, self._version)
         if isinstance(built, list):
             return tuple(built)
@@ -133,6 +131,7 @@ class GatewayEngine:
 
     async def close(self) -> None:
         """Send and write what is still queued, as far as that is quick."""
+        self._runtime.timers.stop()
         await self._queues.close(QUEUES_TIMEOUT_S)
         if self._access_log is not None:
             self._access_log.flush()

@@ -86,6 +86,6 @@ def _read_flag(name: str, flag: str) -> dict[str, bool | int | str]:
 
 def _form_error(name: str) -> SettingError:
     return SettingError(
-        f"{name} must be of form: [off] | <ip>:<port> [ssl] [http2] [proxy_protocol] [deferred] [bind] [reuseport] "
-        "[backlog=%d] [ipv6only=on|off] [so_keepalive=on|off|%s:%s:%s], [... next entry ...]"
+        f"{name} must be of form: [off] | <ip>:<port> [ssl] [http2] [proxy_protocol] [deferred] [bind] "
+        "[reuseport] [backlog=%d] [ipv6only=on|off] [so_keepalive=on|off|%s:%s:%s], [... next entry ...]"
     )

@@ -64,7 +64,7 @@ def check(request: LoadRequest) -> Checked:
     entities, problems = loaded.entities, list(loaded.problems)
     if entities is not None:
         options = CompileOptions(
-            request.options.router_flavor, request.options.trusted_certificates, request.options.tls
+            request.options.router_flavor, request.options.target_tls, request.options.tls
         )
         compiled = compile_snapshot(entities, DryRunHost(), options)
         if isinstance(compiled, list):

@@ -18,7 +18,7 @@ from dbless_gateway.server.cpus import auto_workers
 from dbless_gateway.server.last_good import default_folder
 from dbless_gateway.server.listen import Listen
 from dbless_gateway.server.settings import BY_NAME, Values, read_settings
-from dbless_gateway.server.tls_options import PREFIXES, default_pairs, tls_policy
+from dbless_gateway.server.tls_options import PREFIXES, default_pairs, target_policy, tls_policy
 from dbless_gateway.snapshot.certificates import TlsPolicy
 from dbless_gateway.snapshot.foreign_plugins import PluginSettings
 from dbless_gateway.snapshot.key_pairs import KeyPair
@@ -204,6 +204,7 @@ def _proxy_options(values: Values, tls: TlsPolicy | None, errors: list[str]) -> 
         upstream_keepalive_max_requests=values["upstream_keepalive_max_requests"],
         upstream_keepalive_idle_timeout=values["upstream_keepalive_idle_timeout"],
         trusted_certificates=values["lua_ssl_trusted_certificate"],
+        target_tls=target_policy(values, errors),
         tls=tls,
         # Kong's value may name a log format behind the path; there is one format here.
         access_log=None if access_log in ("", "off") else access_log.split()[0],

@@ -1,7 +1,7 @@
-"""The PROXY protocol: who the client of a load balancer is, told in a header before the first byte of the client.
+"""The PROXY protocol: who the client of a balancer is, told in a header before the client's first byte.
 
-Versions 1 (a line) and 2 (binary). The functions that judge bytes are pure; ``read_proxy_header`` takes exactly
-the header from a socket and leaves what follows, a request or a TLS handshake, for whoever comes next.
+Versions 1 (a line) and 2 (binary). The functions that judge bytes are pure; ``read_proxy_header`` takes
+exactly the header from a socket and leaves what follows, a request or a TLS handshake, for who comes next.
 """
 
 from __future__ import annotations

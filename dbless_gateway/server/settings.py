@@ -269,6 +269,32 @@ SETTINGS: tuple[Setting, ...] = (
         "How long an idle target connection is kept; 0 is forever.",
     ),
     Setting(
+        "client_ssl",
+        types.boolean,
+        "off",
+        "Show a certificate to targets with TLS that name none of their own.",
+    ),
+    Setting("client_ssl_cert", types.pem_texts, "", "This certificate: a PEM file."),
+    Setting("client_ssl_cert_key", types.pem_texts, "", "Its private key."),
+    Setting(
+        "nginx_proxy_proxy_ssl_verify",
+        types.boolean,
+        "off",
+        "Verify the certificates of targets whose service has no tls_verify.",
+    ),
+    Setting(
+        "nginx_proxy_proxy_ssl_verify_depth",
+        _COUNT,
+        "1",
+        "Authorities between such a certificate and a trusted one, for services without tls_verify_depth.",
+    ),
+    Setting(
+        "nginx_proxy_proxy_ssl_trusted_certificate",
+        types.trusted_file,
+        "",
+        "PEM file with the authorities of targets without ca_certificates; else the next setting.",
+    ),
+    Setting(
         "lua_ssl_trusted_certificate",
         types.trusted_file,
         "system",

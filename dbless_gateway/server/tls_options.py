@@ -14,6 +14,7 @@ from typing import NamedTuple
 from dbless_gateway.server.settings import Values
 from dbless_gateway.snapshot.certificates import INTERMEDIATE_CIPHERS, TlsPolicy, server_context
 from dbless_gateway.snapshot.key_pairs import KeyPair
+from dbless_gateway.snapshot.target_tls import TargetTlsPolicy
 
 # Whose settings are meant: the prefix of their names by kind of listener.
 PREFIXES: Mapping[str, str] = MappingProxyType({"proxy": "ssl", "admin": "admin_ssl", "status": "status_ssl"})
@@ -67,7 +68,12 @@ def tls_policy(values: Values, errors: list[str]) -> TlsPolicy:
 
 def default_pairs(kind: str, values: Values, errors: list[str]) -> tuple[KeyPair, ...]:
     """Return the certificates of a kind of listener as the settings give them; none: they are to be made."""
-    name = f"{PREFIXES[kind]}_cert"
+    return pairs_of(PREFIXES[kind], values, errors)
+
+
+def pairs_of(prefix: str, values: Values, errors: list[str]) -> tuple[KeyPair, ...]:
+    """Return the certificates with keys of the two settings that begin with this prefix."""
+    name = f"{prefix}_cert"
     certs: Sequence[str] = values[name]
     keys: Sequence[str] = values[f"{name}_key"]
     if len(certs) != len(keys):
@@ -80,6 +86,18 @@ def default_pairs(kind: str, values: Values, errors: list[str]) -> tuple[KeyPair
         except ssl.SSLError as error:
             errors.append(f"{name}: {_reason(error)}")
     return pairs
+
+
+def target_policy(values: Values, errors: list[str]) -> TargetTlsPolicy:
+    """Return what holds for services that say nothing; what is wrong with it is added to the errors."""
+    pairs = pairs_of("client_ssl", values, errors) if values["client_ssl"] else ()
+    return TargetTlsPolicy(
+        verify=values["nginx_proxy_proxy_ssl_verify"],
+        depth=values["nginx_proxy_proxy_ssl_verify_depth"],
+        trusted_file=values["nginx_proxy_proxy_ssl_trusted_certificate"]
+        or values["lua_ssl_trusted_certificate"],
+        client_pair=pairs[0] if pairs else None,
+    )
 
 
 def _count_error(name: str, certs: int, keys: int) -> str:

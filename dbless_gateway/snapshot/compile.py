@@ -23,7 +23,7 @@ from dbless_gateway.snapshot.foreign_plugins import run_checked
 from dbless_gateway.snapshot.model import BalancerKey, Chain, CompiledRoute, CompiledService, Snapshot, Step
 from dbless_gateway.snapshot.plugin_loader import is_bundled, make_instance, problem_at
 from dbless_gateway.snapshot.secrets import reveal, without_secrets
-from dbless_gateway.snapshot.target_tls import TargetTlsContexts
+from dbless_gateway.snapshot.target_tls import TargetTlsContexts, TargetTlsPolicy
 
 # Entities handled between two yields; each costs 2 to 20 us.
 _SLICE = 16
@@ -34,8 +34,9 @@ class CompileOptions:
     """The settings that decide what a configuration means."""
 
     router_flavor: str = "traditional_compatible"
-    trusted_certificates: str | None = None  # lua_ssl_trusted_certificate: a PEM file; None is the system's
+    targets: TargetTlsPolicy = TargetTlsPolicy()
     tls: TlsPolicy | None = None  # towards clients; None: no listener speaks TLS
+    fail_open: frozenset[str] = frozenset()  # plugins whose errors do not fail a request
 
 
 Outcome = Snapshot | list[Problem]
@@ -99,6 +100,7 @@ def compile_steps(
         ),
         certificates=certificates,
         counts=_counts(entities),
+        timers=tuple(instance.timer for instance in instances if instance.timer is not None),
     )
 
 
@@ -136,7 +138,7 @@ def _services(
     contexts = TargetTlsContexts(
         {certificate.id: certificate for certificate in entities.certificates},
         {authority.id: authority for authority in entities.ca_certificates},
-        options.trusted_certificates,
+        options.targets,
     )
     services: dict[str, CompiledService] = {}
     for number, service in enumerate(entities.services):

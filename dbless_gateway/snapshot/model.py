@@ -7,6 +7,7 @@ one. No reference cycles: an old snapshot is freed by reference count, without t
 
 from __future__ import annotations
 
+import logging
 import ssl
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field
@@ -47,6 +48,16 @@ EMPTY_CHAIN = Chain()
 
 
 @dataclass(frozen=True, slots=True)
+class PluginTimer:
+    """What a plugin does every now and then, in each worker, while its configuration is served."""
+
+    plugin_id: str
+    period_s: float
+    run: Callable[[], Any]  # may return an awaitable
+    log: logging.Logger
+
+
+@dataclass(frozen=True, slots=True)
 class TargetTls:
     """How to talk TLS to the targets of a service.
 
@@ -55,6 +66,7 @@ class TargetTls:
 
     context: ssl.SSLContext
     trust: Hashable
+    depth: int | None  # authorities that may stand in between; None: nothing is verified
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +114,7 @@ class Snapshot:
     hosts: frozenset[tuple[str, int]]  # service hosts that are no upstream's name
     certificates: ServerCertificates  # towards clients
     counts: dict[str, int] = field(default_factory=dict)  # entities by kind, for receipts
+    timers: tuple[PluginTimer, ...] = ()
 
     def dispose_steps(self) -> Iterator[None]:
         """Let go of the big parts piece by piece; freeing 10,000 routes at once would stall the loop."""

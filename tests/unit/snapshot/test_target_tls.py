@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from dbless_gateway.config.entities import CaCertificate, Certificate, Service
-from dbless_gateway.snapshot.target_tls import TargetTlsContexts
+from dbless_gateway.snapshot.key_pairs import KeyPair
+from dbless_gateway.snapshot.target_tls import TargetTlsContexts, TargetTlsPolicy
 from tests.support.plugin_context import HERE, make_service
 from tests.support.upstream_entities import upstream
 
@@ -52,7 +53,7 @@ def contexts(pair: tuple[str, str]) -> TargetTlsContexts:
     return TargetTlsContexts(
         {"mine": Certificate("mine", cert, key, None, None, None, 0, 0, HERE)},
         {"authority": CaCertificate("authority", cert, "0" * 64, None, 0, 0, HERE)},
-        None,
+        TargetTlsPolicy(),
     )
 
 
@@ -84,7 +85,7 @@ def test_verification_includes_the_name(contexts: TargetTlsContexts) -> None:
 def test_trusted_file_is_for_services_without_authorities(pair: tuple[str, str], tmp_path: Path) -> None:
     file = tmp_path / "trusted.pem"
     file.write_text(pair[0])
-    contexts = TargetTlsContexts({}, {}, str(file))
+    contexts = TargetTlsContexts({}, {}, TargetTlsPolicy(trusted_file=str(file)))
     found = contexts.for_service(service(tls_verify=True), None)
     assert found is not None
     assert found.context.cert_store_stats()["x509_ca"] == 1
@@ -120,3 +121,52 @@ def test_certificate_of_the_service_goes_before_the_upstreams(contexts: TargetTl
     )
     assert by_upstream is not None
     assert by_upstream is by_service
+
+
+def test_trust_is_named_by_content(pair: tuple[str, str]) -> None:
+    """A client certificate that changes under its id must not meet connections of the old one."""
+
+    def trust(cert: str, key: str) -> object:
+        certificates = {"mine": Certificate("mine", cert, key, None, None, None, 0, 0, HERE)}
+        found = TargetTlsContexts(certificates, {}, TargetTlsPolicy()).for_service(
+            service(client_certificate="mine"), None
+        )
+        assert found is not None
+        return found.trust
+
+    assert trust(*pair) == trust(*pair)
+    assert trust(*pair) != trust(*self_signed())
+
+
+def test_settings_decide_for_services_that_say_nothing(
+    pair: tuple[str, str], contexts: TargetTlsContexts
+) -> None:
+    policy = TargetTlsPolicy(verify=True, depth=3, client_pair=KeyPair(*pair))
+    by_settings = TargetTlsContexts({}, {}, policy)
+    found = by_settings.for_service(service(), None)
+    assert found is not None
+    assert (found.context.verify_mode, found.depth) == (ssl.CERT_REQUIRED, 3)
+    own = by_settings.for_service(service(tls_verify=True, tls_verify_depth=0), None)
+    off = by_settings.for_service(service(tls_verify=False), None)
+    plain = contexts.for_service(service(tls_verify=False), None)
+    assert own is not None
+    assert off is not None
+    assert plain is not None
+    assert own.depth == 0
+    assert off.depth is None
+    assert off.trust != plain.trust, "one of them shows a certificate"
+
+
+def test_depth_is_part_of_trust_but_needs_no_context_of_its_own(contexts: TargetTlsContexts) -> None:
+    near = contexts.for_service(service(tls_verify=True, tls_verify_depth=0), None)
+    far = contexts.for_service(service(tls_verify=True, tls_verify_depth=2), None)
+    assert near is not None
+    assert far is not None
+    assert near.trust != far.trust
+    assert near.context is far.context
+
+
+def test_the_system_is_trusted_when_nothing_else_is_named() -> None:
+    found = TargetTlsContexts({}, {}, TargetTlsPolicy()).for_service(service(tls_verify=True), None)
+    assert found is not None
+    assert found.context.verify_mode is ssl.CERT_REQUIRED
