@@ -6,6 +6,7 @@ methods, HEAD, OPTIONS, unsuitable bodies, and failures that a view raises.
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -23,14 +24,18 @@ _YAML_TYPES = frozenset({"application/yaml", "text/yaml"})
 
 
 class Api:
-    """A table, ready to answer."""
+    """A table, ready to answer; a protected one answers nobody without the node's token, if it has one."""
 
-    def __init__(self, table: Sequence[Endpoint], commands: Commands) -> None:
+    def __init__(self, table: Sequence[Endpoint], commands: Commands, *, is_protected: bool = False) -> None:
         self._commands = commands
+        self._is_protected = is_protected
         self._tree = PathTree(table)
 
     async def answer(self, request: AdminRequest) -> AdminAnswer:
         """Answer any request; the server drops the body of an answer to HEAD."""
+        # Browsers ask with OPTIONS before they send the token.
+        if self._is_protected and request.method != "OPTIONS" and not _has_token(request, self._commands):
+            return message_answer(401, "Unauthorized")
         found = self._tree.find(request.path)
         if found is None:
             return message_answer(404, "Not found")
@@ -45,6 +50,13 @@ class Api:
             return await view(replace(request, keys=found.keys), self._commands)
         except Failure as failure:
             return failure.answer
+
+
+def _has_token(request: AdminRequest, commands: Commands) -> bool:
+    token = commands.admin_token()
+    kind, _, bearer = request.headers.get("authorization", "").partition(" ")
+    given = request.headers.get("kong-admin-token") or (bearer.strip() if kind.lower() == "bearer" else "")
+    return not token or hmac.compare_digest(given.encode("utf-8", "replace"), token.encode())
 
 
 def _options(request: AdminRequest, found: Mapping[str, View]) -> AdminAnswer:

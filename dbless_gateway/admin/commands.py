@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from dbless_gateway.admin.catalog import Catalog
+from dbless_gateway.admin.changes import Change, Written
+from dbless_gateway.config.problems import Problem
 from dbless_gateway.runtime.health_views import HealthViews
 from dbless_gateway.runtime.report import NodeReport, ReloadReport
 
@@ -22,8 +24,26 @@ class Commands(Protocol):
     async def reload(self) -> ReloadReport:
         """Load the configuration's files again and return when all workers serve them, or the old ones."""
 
+    async def serve_text(self, text: str, *, persist: bool) -> Sequence[Problem]:
+        """Serve a configuration until the files change next; return the problems because of which not.
+
+        ``persist`` makes it the new content of the file. Raises a ``Failure`` when that cannot be.
+        """
+
+    def admin_token(self) -> str:
+        """Return what requests to the Admin API must carry; empty: nothing."""
+
+    def can_write(self) -> bool:
+        """Tell whether entities may be changed."""
+
+    async def write(self, change: Change) -> Written:
+        """Change the file; return when all workers serve that. Raises a ``Failure`` when it cannot be."""
+
     def catalog(self) -> Catalog | None:
         """Return the entities that are served; None before the first configuration."""
+
+    async def explain(self, query: Mapping[str, str]) -> tuple[int, dict[str, object]]:
+        """Rehearse a request with the entities that are served; return status and body of the answer."""
 
     def health(self) -> HealthViews | None:
         """Return the health of targets; None before the first configuration."""

@@ -73,14 +73,17 @@ def error_tree(mistakes: Mistakes) -> dict[str, Any]:
 
 
 def _put(node: Any, steps: list[str], text: str) -> None:
-    if not steps:
-        node.setdefault("@entity", []).append(text)
-        return
-    for step, following in pairwise(steps):
+    *steps, last = steps or ["@entity"]
+    for step, following in pairwise([*steps, last]):
         node = _child(node, step, [] if following.isdigit() else {})
         if not isinstance(node, dict | list):
             return  # The whole part is wrong already, which says more.
-    _child(node, steps[-1], text)
+    if last == "@entity":
+        node = _child(node, last, [])
+        if isinstance(node, list):
+            node.append(text)
+    else:
+        _child(node, last, text)
 
 
 def _child(node: Any, step: str, fresh: Any) -> Any:

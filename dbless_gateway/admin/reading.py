@@ -9,10 +9,11 @@ from typing import Any
 from dbless_gateway.admin.catalog import Catalog, Item, is_uuid
 from dbless_gateway.admin.collections import Collection, Nesting, Shortcut, collection_of
 from dbless_gateway.admin.commands import Commands
-from dbless_gateway.admin.failures import not_found, plain
+from dbless_gateway.admin.failures import Failure, lua_key, named, not_found, plain
 from dbless_gateway.admin.messages import AdminAnswer, AdminRequest, json_answer
 from dbless_gateway.admin.paging import page_by_count, page_by_id
 from dbless_gateway.admin.shapes import Shaper
+from dbless_gateway.config.schemas import load_schemas
 
 
 def catalog_of(commands: Commands) -> Catalog:
@@ -33,6 +34,18 @@ def parent_of(catalog: Catalog, collection: str, key: str) -> Item:
     if found is None:
         raise not_found()
     return found
+
+
+def no_such(collection: str, key: str, *, is_nested: bool) -> Failure:
+    """Make the failure of a change to something that is not there."""
+    if is_nested or collection == "plugins":
+        return not_found()
+    if is_uuid(key):
+        text = f"could not find the entity with primary key '{lua_key({'id': key})}'"
+        return named("not found", text, fields={"id": key})
+    name = load_schemas().entity(collection).endpoint_key or "id"
+    text = f"could not find the entity with '{lua_key({name: key})}'"
+    return named("not found", text, fields={name: key})
 
 
 def child_of(catalog: Catalog, nesting: Nesting, parent: Item, key: str) -> Item:

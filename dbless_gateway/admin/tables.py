@@ -7,12 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dbless_gateway.admin import health, information, reading, schema_views, views
-from dbless_gateway.admin.collections import COLLECTIONS, NESTINGS, SHORTCUTS, collection_of
+from dbless_gateway.admin import config_views, explaining, health, information, reading, schema_views, views
+from dbless_gateway.admin.collections import (
+    COLLECTIONS,
+    NESTINGS,
+    SHORTCUTS,
+    TARGETS,
+    Collection,
+    collection_of,
+)
 from dbless_gateway.admin.commands import Commands
 from dbless_gateway.admin.endpoints import Endpoint
 from dbless_gateway.admin.messages import AdminAnswer, AdminRequest, json_answer
 from dbless_gateway.admin.reading import CollectionReader, NestedReader, ShortcutReader
+from dbless_gateway.admin.writing import ShortcutWriter, Writer
 
 
 def _collections() -> Iterator[Endpoint]:
@@ -20,6 +28,7 @@ def _collections() -> Iterator[Endpoint]:
         reader, one, path = CollectionReader(row), f"{row.path}/{{{row.name}}}", row.path
         yield Endpoint("GET", path, reader.list, f"A page of {path[1:]}.")
         yield Endpoint("GET", one, reader.one, f"One {row.shown_as}, by id or name.")
+        yield from _writes(path, one, Writer(row.name), row)
 
 
 def _nestings() -> Iterator[Endpoint]:
@@ -29,6 +38,15 @@ def _nestings() -> Iterator[Endpoint]:
         yield Endpoint("GET", path, reader.list, f"A page of the {parent.shown_as}'s {child.segment}.")
         one = f"{path}/{{{child.name}}}"
         yield Endpoint("GET", one, reader.one, f"One {child.shown_as} of the {parent.shown_as}.")
+        yield from _writes(path, one, Writer(row.child, row.parent, row.field), child)
+
+
+def _writes(path: str, one: str, writer: Writer, row: Collection) -> Iterator[Endpoint]:
+    what, write, name = row.shown_as, writer.write, row.name
+    yield Endpoint("POST", path, write, f"Make a {what}.", name)
+    yield Endpoint("PUT", one, write, f"Make a {what}, or replace it.", name)
+    yield Endpoint("PATCH", one, write, f"Change some fields of a {what}.", name)
+    yield Endpoint("DELETE", one, write, f"Delete a {what}.")
 
 
 def _shortcuts() -> Iterator[Endpoint]:
@@ -36,6 +54,8 @@ def _shortcuts() -> Iterator[Endpoint]:
         child, parent = collection_of(row.child), collection_of(row.parent)
         path = f"{child.path}/{{{child.name}}}/{row.field}"
         yield Endpoint("GET", path, ShortcutReader(row).one, f"The {parent.shown_as} that it refers to.")
+        text = f"Change some fields of the {parent.shown_as} that it refers to."
+        yield Endpoint("PATCH", path, ShortcutWriter(row).write, text, parent.name)
 
 
 _UPSTREAM = "/upstreams/{upstreams}"
@@ -82,6 +102,14 @@ ADMIN_API: tuple[Endpoint, ...] = (
     *_shortcuts(),
     *_HEALTH,
     *_set_health(),
+    *_writes(f"{_UPSTREAM}/targets", _TARGET, Writer(TARGETS.name, "upstreams", "upstream"), TARGETS),
+    Endpoint("GET", "/config", config_views.read_config, "Everything that is served, as one file."),
+    Endpoint(
+        "POST",
+        "/config",
+        config_views.post_config,
+        "Serve another configuration until the file changes next.",
+    ),
     Endpoint("GET", "/plugins/enabled", information.enabled_plugins, "The plugins that can be used."),
     Endpoint(
         "GET", "/plugins/schema/{name}", schema_views.plugin_config_schema, "A plugin's fields (deprecated)."
@@ -97,6 +125,7 @@ ADMIN_API: tuple[Endpoint, ...] = (
     ),
     Endpoint("POST", "/schemas/plugins/validate", schema_views.validate_plugin, "Judge a plugin only."),
     Endpoint("POST", "/schemas/vaults/validate", schema_views.validate_vault, "Judge a vault only."),
+    Endpoint("GET", "/explain", explaining.explain, "What becomes of a request, and why (not in Kong)."),
     Endpoint("GET", "/tags", information.tags, "A page of all uses of tags."),
     Endpoint("GET", "/tags/{tags}", information.one_tag, "A page of the entities with one tag."),
     Endpoint("GET", "/timers", information.timers, "Always empty: there are no timers of Kong's kind."),

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 
 from dbless_gateway.config.problems import Problem
 from dbless_gateway.config.schemas import KnownSchemas, load_schemas
@@ -52,6 +53,15 @@ class Configurations:
     async def load(self) -> Configuration | tuple[Problem, ...]:
         """Load what the files say now."""
         return self._taught(await load(self._request, self._command))
+
+    @property
+    def request(self) -> LoadRequest:
+        """How the files are loaded."""
+        return self._request
+
+    async def load_text(self, name: str, text: str) -> Configuration | tuple[Problem, ...]:
+        """Load a text in place of the files."""
+        return await load(replace(self._request, files=(), texts=((name, text),)), self._command)
 
     async def recall(self) -> Configuration | None:
         """Load what was served last, if the settings ask for that and it is there."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from dbless_gateway.admin.changes import Edit
 from dbless_gateway.config.problems import Problem
 from dbless_gateway.config.schemas import Schema
 from dbless_gateway.proxy.options import ProxyOptions
@@ -36,3 +37,4 @@ class Loaded:
     problems: tuple[Problem, ...]
     texts: tuple[tuple[str, str], ...] = ()
     plugin_schemas: Mapping[str, Schema] = field(default_factory=dict)  # of plugins from elsewhere
+    edit: Edit | None = None  # the change that was made before the load, by an editor process

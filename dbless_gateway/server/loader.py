@@ -14,6 +14,7 @@ import sys
 from collections.abc import Mapping
 from typing import BinaryIO, NamedTuple
 
+from dbless_gateway.admin.changes import Edit
 from dbless_gateway.config.entities import Entities
 from dbless_gateway.config.load import LoadOptions, load
 from dbless_gateway.config.problems import Problem
@@ -30,9 +31,9 @@ def main() -> int:
     """Answer one request."""
     # The process ends before garbage could matter.
     gc.disable()
-    with _private_standard_output() as out:
+    with private_standard_output() as out:
         request: LoadRequest = pickle.loads(sys.stdin.buffer.read())
-        _write(out, check(request))
+        write(out, check(request))
         out.flush()
     sys.stderr.flush()
     # Taking a million objects apart one by one would cost as much as a tenth of the load.
@@ -78,13 +79,15 @@ def _sources(request: LoadRequest) -> list[Source]:
     return [Source(name, text) for name, text in request.texts]
 
 
-def _write(out: BinaryIO, checked: Checked) -> None:
+def write(out: BinaryIO, checked: Checked, edit: Edit | None = None) -> None:
+    """Write what a load found, as frames; ``edit`` is the change that was made before it."""
     entities = checked.entities
     loaded = Loaded(
         hash=entities.hash if entities is not None else "",
         counts=_counts(entities) if entities is not None else {},
         problems=tuple(checked.problems),
         texts=checked.texts,
+        edit=edit,
         plugin_schemas=foreign_schemas(entities) if entities is not None else {},
     )
     out.write(frame(OUTCOME, pickle.dumps(loaded)))
@@ -109,7 +112,7 @@ def _counts(entities: Entities) -> Mapping[str, int]:
     return {kind: count for kind, count in counts.items() if count}
 
 
-def _private_standard_output() -> BinaryIO:
+def private_standard_output() -> BinaryIO:
     """Take standard output away from everybody else: a stray print must not break the frames."""
     private = os.dup(1)
     os.dup2(2, 1)

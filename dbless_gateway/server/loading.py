@@ -13,10 +13,11 @@ import pickle
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from dbless_gateway.admin.changes import Edit
 from dbless_gateway.config.problems import Problem
 from dbless_gateway.config.schemas import Schema
 from dbless_gateway.server.frames import FrameReader
-from dbless_gateway.server.load_messages import SLICE, Loaded, LoadRequest
+from dbless_gateway.server.load_messages import SLICE, Loaded
 from dbless_gateway.server.spawning import child_environment
 
 LOADER_MODULE = "dbless_gateway.server.loader"
@@ -38,14 +39,15 @@ class Configuration:
     slices: tuple[bytes, ...]
     texts: tuple[tuple[str, str], ...]  # as they were read, if that was wanted
     plugin_schemas: Mapping[str, Schema]  # of plugins from elsewhere
+    edit: Edit | None = None  # of an editor process
 
 
 class LoaderFailed(Exception):
     """The loader itself failed, which says nothing about the configuration."""
 
 
-async def load(request: LoadRequest, command: Sequence[str]) -> Configuration | tuple[Problem, ...]:
-    """Load in a new process; return the configuration, or the problems because of which there is none."""
+async def load(request: object, command: Sequence[str]) -> Configuration | tuple[Problem, ...]:
+    """Ask a new process, a loader or an editor; return the configuration, or why there is none."""
     process = await asyncio.create_subprocess_exec(
         *command,
         env=child_environment(),
@@ -84,4 +86,12 @@ async def _converse(
         raise LoaderFailed(f"the loader ended with code {code}")
     if any(problem.severity == "error" for problem in loaded.problems):
         return loaded.problems
-    return Configuration(loaded.hash, loaded.counts, loaded.problems, tuple(slices), loaded.texts, loaded.plugin_schemas)
+    return Configuration(
+        loaded.hash,
+        loaded.counts,
+        loaded.problems,
+        tuple(slices),
+        loaded.texts,
+        loaded.plugin_schemas,
+        loaded.edit,
+    )

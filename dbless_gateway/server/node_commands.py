@@ -6,15 +6,19 @@ it holds what the API needs beside the supervisor's own business, such as an ind
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from dbless_gateway.admin.catalog import Catalog
+from dbless_gateway.admin.changes import Change, Written
+from dbless_gateway.config.problems import Problem
 from dbless_gateway.runtime.health_views import HealthViews
 from dbless_gateway.runtime.report import NodeReport, ReloadReport
 from dbless_gateway.server.configurations import Configurations
+from dbless_gateway.server.explaining import Explainer, ExplainerFailed
 from dbless_gateway.server.loading import Configuration
 from dbless_gateway.server.options import ServerSettings
+from dbless_gateway.server.writer import ConfigurationWriter
 
 if TYPE_CHECKING:
     from dbless_gateway.server.node_health import NodeHealth
@@ -52,6 +56,8 @@ class NodeCommands:
         self._settings = settings
         self._log_level = settings.log_level
         self._catalog: Catalog | None = None
+        self._writer = ConfigurationWriter(node, settings)
+        self._explainer = Explainer(settings.proxy)
 
     async def node(self) -> NodeReport:
         """Return the node's state, with fresh counts of its workers."""
@@ -65,6 +71,22 @@ class NodeCommands:
         """Load the configuration's files again."""
         return await self._node.reload()
 
+    async def serve_text(self, text: str, *, persist: bool) -> Sequence[Problem]:
+        """Serve a text until the files change next, or put it into the file."""
+        return await self._writer.serve_text(text, persist=persist)
+
+    def admin_token(self) -> str:
+        """Return the token of the settings."""
+        return self._settings.admin_token
+
+    def can_write(self) -> bool:
+        """Tell whether the settings allow writes."""
+        return self._settings.admin_write
+
+    async def write(self, change: Change) -> Written:
+        """Change the file and serve it."""
+        return await self._writer.write(change)
+
     def catalog(self) -> Catalog | None:
         """Return the entities that are served."""
         health = self._node.health
@@ -74,6 +96,16 @@ class NodeCommands:
         if self._catalog is None or self._catalog.entities is not entities:
             self._catalog = Catalog(entities)
         return self._catalog
+
+    async def explain(self, query: Mapping[str, str]) -> tuple[int, dict[str, object]]:
+        """Rehearse a request in a process of its own."""
+        catalog = self.catalog()
+        if catalog is None:
+            return 503, {"message": "no configuration is served yet"}
+        try:
+            return await self._explainer.explain(catalog.entities, query)
+        except ExplainerFailed as error:
+            return 500, {"message": str(error)}
 
     def health(self) -> HealthViews | None:
         """Return the health of targets."""

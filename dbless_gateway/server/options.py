@@ -26,7 +26,7 @@ from dbless_gateway.snapshot.key_pairs import KeyPair
 # What people are not shown; Kong masks the same.
 _SECRET = frozenset(
     {"ssl_cert_key", "client_ssl_cert_key", "admin_ssl_cert_key", "status_ssl_cert_key"}
-    | {"declarative_config_string"}
+    | {"declarative_config_string", "admin_token"}
 )
 _MASK = "******"
 
@@ -56,6 +56,8 @@ class ServerSettings:
     tls: TlsPolicy  # of the Admin and Status APIs
     proxy: ProxyOptions
     shown: Mapping[str, object] = field(default_factory=dict)  # every setting, for people; secrets masked
+    admin_write: bool = False  # the Admin API may change the files
+    admin_token: str = ""  # what requests to the Admin API must carry; empty: nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,12 @@ def _assemble(
         # Certificates of clients are asked for where clients are.
         tls=replace(policy, client_authorities=None, verify_client="off"),
         proxy=_proxy_options(values, policy if _has_tls(values, "proxy") else None, errors),
-        shown={name: _MASK if name in _SECRET else _shown(value) for name, value in values.values.items()},
+        shown={
+            name: _MASK if value and name in _SECRET else _shown(value)
+            for name, value in values.values.items()
+        },
+        admin_write=values["admin_write"],
+        admin_token=values["admin_token"],
     )
 
 
@@ -152,6 +159,7 @@ def _open_admin_addresses(settings: ServerSettings) -> list[str]:
     return [
         f"the Admin API on {listen} can be reached from other machines, and nothing protects it"
         for listen in settings.admin_listens
+        if not settings.admin_token
         if listen.path is None
         and not (listen.host == "localhost" or listen.host.startswith("127.") or listen.host == "::1")
     ]

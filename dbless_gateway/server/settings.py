@@ -111,6 +111,21 @@ SETTINGS: tuple[Setting, ...] = (
         ours=True,
     ),
     Setting("vault_env_prefix", types.text, "", "What names of variables in {vault://env/...} begin with."),
+    Setting(
+        "admin_write",
+        types.boolean,
+        "off",
+        "Let the Admin API change the configuration's file; without it every write is answered with 405.",
+        "--admin-write",
+        ours=True,
+    ),
+    Setting(
+        "admin_token",
+        types.text,
+        "",
+        "A secret that requests to the Admin API must carry, as Kong-Admin-Token or as a bearer token.",
+        ours=True,
+    ),
     Setting("router_flavor", _FLAVORS, "traditional_compatible", "How routes are matched."),
     Setting("node_id", types.text, "", "A UUID that names this node; made up at each start when empty."),
     # Plugins.

@@ -118,7 +118,8 @@ class Supervisor:
         logs.event(_log, "info", "listening", **self._addresses)
 
     async def _open_api(self, name: str, listens: Sequence[Listen], table: Sequence[Endpoint]) -> None:
-        server = AdminServer(Api(table, self._commands).answer, f"kong/{self._settings.proxy.version}")
+        api = Api(table, self._commands, is_protected=name == "admin")
+        server = AdminServer(api.answer, f"kong/{self._settings.proxy.version}")
         self._servers.append(server)
         listeners = bind_all(listens, 1)
         self._note_addresses(name, listeners)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dbless_gateway.admin.catalog import Catalog
+from dbless_gateway.admin.changes import Change, Written
+from dbless_gateway.config.problems import Problem
 from dbless_gateway.runtime.health_views import HealthViews
 from dbless_gateway.runtime.report import NodeReport, ReloadReport, WorkerReport, merge_counts
 
@@ -50,6 +53,12 @@ class FixedCommands:
     views: HealthViews | None = None
     shown: dict[str, object] = field(default_factory=lambda: {"version": "3.9.1", "database": "off"})
     level: str = "notice"
+    texts: list[tuple[str, bool]] = field(default_factory=list)
+    problems: Sequence[Problem] = ()
+    writes: bool = False
+    token: str = ""
+    changes: list[Change] = field(default_factory=list)
+    entity_id: str = ""
 
     async def node(self) -> NodeReport:
         return self.report
@@ -59,6 +68,23 @@ class FixedCommands:
 
     async def reload(self) -> ReloadReport:
         return self.receipt
+
+    async def serve_text(self, text: str, *, persist: bool) -> Sequence[Problem]:
+        self.texts.append((text, persist))
+        return self.problems
+
+    def admin_token(self) -> str:
+        return self.token
+
+    def can_write(self) -> bool:
+        return self.writes
+
+    async def write(self, change: Change) -> Written:
+        self.changes.append(change)
+        return Written(self.entity_id, is_new=True)
+
+    async def explain(self, query: Mapping[str, str]) -> tuple[int, dict[str, object]]:
+        return 200 if "url" in query else 400, {"asked": dict(query)}
 
     def catalog(self) -> Catalog | None:
         return self.served

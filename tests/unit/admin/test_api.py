@@ -87,3 +87,23 @@ def test_the_status_api_is_small(path: str, status: int) -> None:
 
 def test_every_endpoint_is_described() -> None:
     assert all(endpoint.description.endswith(".") for endpoint in (*ADMIN_API, *STATUS_API))
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 401),
+        ({"kong-admin-token": "wrong"}, 401),
+        ({"kong-admin-token": "s\u00e9cret"}, 200),
+        ({"authorization": "Bearer s\u00e9cret"}, 200),
+        ({"authorization": "Basic s\u00e9cret"}, 401),
+    ],
+)
+def test_a_token_is_asked_for(headers: dict[str, str], status: int) -> None:
+    commands = FixedCommands(token="s\u00e9cret")
+    request = AdminRequest("GET", "/status", {}, headers)
+    protected = Api(ADMIN_API, commands, is_protected=True)
+    assert asyncio.run(protected.answer(request)).status == status
+    assert asyncio.run(Api(STATUS_API, commands).answer(request)).status == 200
+    preflight = AdminRequest("OPTIONS", "/status", {}, {})
+    assert asyncio.run(protected.answer(preflight)).status == 204

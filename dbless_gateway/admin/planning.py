@@ -1,0 +1,400 @@
+"""From a write to the steps that make it in a file: which entity, where it stands, what changes.
+
+Runs in the editor process, over the file as it is now. Rules of the file:
+
+1. Whatever Kong checks before it writes is checked here, with its errors: schema, references, uniqueness,
+   what still refers to an entity that is to go.
+2. A child is written inside its parent, as people write it.
+3. An id that would change because a name changes is written down, and so is one that only a place would give.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from dbless_gateway.admin.catalog import Catalog, Item, field_of, is_uuid
+from dbless_gateway.admin.changes import Change
+from dbless_gateway.admin.collections import NESTINGS
+from dbless_gateway.admin.failures import lua_key, named, not_found, plain
+from dbless_gateway.admin.judging import check
+from dbless_gateway.admin.reading import child_of, no_such, parent_of, target_of
+from dbless_gateway.config.document import Document
+from dbless_gateway.config.document import plain as plain_data
+from dbless_gateway.config.drafts import Draft
+from dbless_gateway.config.edit_steps import Add, Drop, Put, Step
+from dbless_gateway.config.entities import Entities
+from dbless_gateway.config.schemas import EntitySchema, load_schemas
+from dbless_gateway.lint.places import Places
+
+_URL_PARTS = ("protocol", "host", "port", "path")
+# Kong takes these with the entity that they belong to; everything else holds it back.
+_CASCADES = frozenset(
+    (nesting.child, nesting.field)
+    for nesting in NESTINGS
+    if nesting.parent == "consumers" or nesting.child in ("plugins", "snis", "keys")
+) | {("targets", "upstream")}
+_RESTRICTS = (
+    ("routes", "service", "services"),
+    ("services", "client_certificate", "certificates"),
+    ("upstreams", "client_certificate", "certificates"),
+)
+
+
+class Plan(NamedTuple):
+    """What to do in which file; without a document there is nothing to do."""
+
+    document: Document | None
+    steps: Sequence[Step]
+    entity_id: str
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Planner:
+    """Plans writes over a loaded configuration."""
+
+    entities: Entities
+    documents: Sequence[Document]
+    flavor: str
+    catalog: Catalog
+    places: Places
+
+    @classmethod
+    def over(cls, entities: Entities, documents: Sequence[Document], flavor: str) -> Planner:
+        """Make a planner."""
+        return cls(entities, documents, flavor, Catalog(entities), Places(documents))
+
+    def plan(self, change: Change) -> Plan:
+        """Return how to make a change; raises a ``Failure`` when it cannot be."""
+        fields = dict(change.fields)
+        if change.parent is not None:
+            parent = parent_of(self.catalog, change.parent.collection, change.parent.key)
+            fields[change.parent.field] = {"id": parent.id}
+        item = self._item(change)
+        if change.method == "DELETE":
+            return self._delete(change.collection, item) if item is not None else Plan(None, (), "", False)
+        if change.method == "PATCH":
+            if item is None:
+                raise no_such(change.collection, change.key or "", is_nested=change.parent is not None)
+            return self._update(change.collection, item, fields)
+        fields = self._with_key(change, fields)
+        if item is not None:
+            return self._replace(change.collection, item, fields)
+        return self._create(change.collection, fields)
+
+    def _item(self, change: Change) -> Item | None:
+        """Return the entity that is meant; None when there is none yet."""
+        if change.through is not None:
+            through = parent_of(self.catalog, change.through.collection, change.through.key)
+            found = getattr(through, change.through.field)
+            if found is None:
+                raise not_found()
+            return self.catalog.find(change.collection, found)
+        if change.key is None:
+            return None
+        found = self.catalog.find(change.collection, change.key)
+        if change.parent is None:
+            return found
+        parent = parent_of(self.catalog, change.parent.collection, change.parent.key)
+        if change.collection == "targets":
+            known = self.catalog.children("targets", "upstream", parent.id)
+            is_there = any(change.key.lower() == target.id for target in known)
+            return target_of(self.catalog, parent, change.key) if is_there or found in known else None
+        if found is not None and getattr(found, change.parent.field) != parent.id:
+            raise not_found()
+        if found is None and change.collection == "acls" and change.method != "PUT":
+            nesting = next(row for row in NESTINGS if row.child == "acls")
+            return child_of(self.catalog, nesting, parent, change.key)
+        return found
+
+    # Making.
+
+    def _with_key(self, change: Change, fields: dict[str, Any]) -> dict[str, Any]:
+        """Return the fields with what the path of a PUT says about id or name."""
+        key = change.key if change.through is None else None
+        schema = load_schemas().entity(change.collection)
+        if key is not None and is_uuid(key):
+            fields["id"] = key.lower()
+        elif key is not None and schema.endpoint_key is not None:
+            fields[schema.endpoint_key] = key
+        elif key is not None:
+            raise plain(400, f"'{key}' is not an id")
+        return fields
+
+    def _create(self, collection: str, given: dict[str, Any]) -> Plan:
+        schema = load_schemas().entity(collection)
+        fields = self._resolved(schema, _tidy(given))
+        check(collection, fields, self.flavor)
+        self._check_unique(collection, fields, None)
+        natural = schema.id_fields
+        if "id" not in fields and (not natural or (len(natural) == 1 and fields.get(natural[0]) is None)):
+            fields = {"id": str(uuid.uuid4()), **fields}
+        return self._added(schema, fields, str(fields.get("id", "")))
+
+    def _added(self, schema: EntitySchema, fields: dict[str, Any], entity_id: str) -> Plan:
+        owner = self._owner(schema, fields)
+        written = self._written(schema, fields)
+        if owner is None:
+            document = self._document_for(schema.collection)
+            return Plan(document, [Add((), schema.collection, written)], entity_id, True)
+        draft, field, key = owner
+        written.pop(field, None)
+        return Plan(draft.document, [Add(draft.path(), key, written)], entity_id, True)
+
+    def _owner(self, schema: EntitySchema, fields: Mapping[str, Any]) -> tuple[Draft, str, str] | None:
+        """Return the entity to write inside of, the reference that this replaces, and the list's name."""
+        given = [
+            (name, collection)
+            for name, collection in schema.record.references.items()
+            if fields.get(name) is not None and name != "client_certificate"
+        ]
+        if len(given) != 1:
+            return None
+        name, collection = given[0]
+        parent = self.catalog.find(collection, fields[name]["id"])
+        children = load_schemas().entity(collection).record.children
+        key = next((key for key, row in children.items() if row == (schema.collection, name)), None)
+        return (self.places.of(parent), name, key) if parent is not None and key is not None else None
+
+    def _document_for(self, collection: str) -> Document:
+        """Return the file that has such entities already, else the first."""
+        documents = self.places.documents
+        return next((document for document in documents if document.data.get(collection)), documents[0])
+
+    def _resolved(self, schema: EntitySchema, fields: dict[str, Any]) -> dict[str, Any]:
+        """Return the fields with each reference as the id of something that exists."""
+        for name, collection in schema.record.references.items():
+            given = fields.get(name)
+            if given is None:
+                continue
+            given = {"id": given} if isinstance(given, str) else given
+            key = (given.get("id") or given.get("name")) if isinstance(given, dict) else None
+            if not isinstance(key, str):
+                continue  # The schema says what is wrong.
+            found = self.catalog.find(collection, key)
+            if found is None:
+                raise _unresolved(name, collection, given)
+            fields[name] = {"id": found.id}
+        return fields
+
+    def _written(self, schema: EntitySchema, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the fields as a file should hold them: references by name."""
+        written = dict(fields)
+        for name, collection in schema.record.references.items():
+            if written.get(name) is not None:
+                item = self.catalog.find(collection, written[name]["id"])
+                endpoint_key = load_schemas().entity(collection).endpoint_key
+                label = getattr(item, endpoint_key) if item is not None and endpoint_key else None
+                written[name] = label or written[name]["id"]
+        return written
+
+    def _check_unique(self, collection: str, fields: Mapping[str, Any], own: Item | None) -> None:
+        schema = load_schemas().entity(collection)
+        for name in schema.unique:
+            value = fields.get(name)
+            others = self.catalog.items(collection) if value is not None else ()
+            if any(item is not own and field_of(item, name) == value for item in others):
+                key = {name: value}
+                raise _not_unique(key)
+        if len(schema.id_fields) > 1 and own is None:
+            self._check_combination(collection, schema, fields)
+
+    def _check_combination(self, collection: str, schema: EntitySchema, fields: Mapping[str, Any]) -> None:
+        key = {name: fields.get(name) for name in schema.id_fields}
+        for item in self.catalog.items(collection):
+            found = {name: field_of(item, name) for name in schema.id_fields}
+            shown = {
+                name: {"id": value} if name in schema.record.references and value is not None else value
+                for name, value in found.items()
+            }
+            if shown == key:
+                raise _not_unique(key)
+
+    # Changing.
+
+    def _update(self, collection: str, item: Item, patch: dict[str, Any]) -> Plan:
+        schema, draft = load_schemas().entity(collection), self.places.of(item)
+        source = plain_data(draft.source)
+        patch = self._resolved(schema, dict(patch))
+        merged = _merged(self._own(schema, draft, item), patch)
+        if collection == "services":
+            _split_url(patch, source, item)
+        check(collection, {k: v for k, v in merged.items() if v is not None}, self.flavor)
+        self._check_unique(collection, {k: v for k, v in merged.items() if k in patch}, item)
+        if self._moves(schema, draft, item, patch):
+            return self._move(schema, draft, item, merged)
+        patch = {name: value for name, value in patch.items() if name not in ("id", draft.parent_field)}
+        written = self._written(schema, {**patch, **self._kept_id(schema, draft, item, patch)})
+        steps = list(_patch_steps(draft, source, (), written, keeps_null=False))
+        return Plan(draft.document, steps, item.id, False)
+
+    def _replace(self, collection: str, item: Item, given: dict[str, Any]) -> Plan:
+        schema, draft = load_schemas().entity(collection), self.places.of(item)
+        source = plain_data(draft.source)
+        fields = self._resolved(schema, _tidy(given))
+        fields.pop("id", None)
+        check(collection, fields, self.flavor)
+        self._check_unique(collection, fields, item)
+        if self._moves(schema, draft, item, {name: fields.get(name) for name in schema.record.references}):
+            return self._move(schema, draft, item, fields)
+        fields.pop(draft.parent_field or "", None)
+        kept = {"id", "_comment", "_ignore", *schema.record.children}
+        gone = {name: None for name in source if name not in fields and name not in kept}
+        fields = self._without_defaults(schema, draft, fields, source)
+        written = self._written(schema, {**fields, **self._kept_id(schema, draft, item, fields)})
+        steps = list(_patch_steps(draft, source, (), {**gone, **written}, keeps_null=False, replaces=True))
+        return Plan(draft.document, steps, item.id, False)
+
+    def _without_defaults(
+        self, schema: EntitySchema, draft: Draft, fields: dict[str, Any], source: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Leave out what the file need not say; a file with defaults of its own must say everything."""
+        if any((document.data.get("_info") or {}).get("defaults") for document in self.places.documents):
+            return fields
+        properties = schema.record.properties
+        return {
+            name: value
+            for name, value in fields.items()
+            if name in source
+            or "default" not in properties.get(name, {})
+            or properties[name]["default"] != value
+        }
+
+    def _own(self, schema: EntitySchema, draft: Draft, item: Item) -> dict[str, Any]:
+        """Return the fields of an entity as its file has them, with its references as ids."""
+        own = {
+            name: plain_data(value)
+            for name, value in draft.fields.items()
+            if name not in ("id", "_comment", "_ignore")
+        }
+        for name in schema.record.references:
+            value = getattr(item, name, None)
+            own[name] = {"id": value} if value is not None else None
+        return own
+
+    def _kept_id(
+        self, schema: EntitySchema, draft: Draft, item: Item, patch: Mapping[str, Any]
+    ) -> dict[str, str]:
+        """Return the id to write down when what it is derived from changes."""
+        if "id" in draft.source or not any(name in patch for name in schema.id_fields):
+            return {}
+        changed = [
+            name for name in schema.id_fields if name in patch and patch[name] != draft.source.get(name)
+        ]
+        return {"id": item.id} if changed else {}
+
+    def _moves(self, schema: EntitySchema, draft: Draft, item: Item, patch: Mapping[str, Any]) -> bool:
+        """Tell whether the entity belongs into another parent from now on."""
+        field = draft.parent_field
+        if draft.parent is None or field is None or field not in patch:
+            return False
+        wanted = patch[field]["id"] if isinstance(patch[field], dict) else None
+        return bool(wanted != getattr(item, field))
+
+    def _move(self, schema: EntitySchema, draft: Draft, item: Item, fields: dict[str, Any]) -> Plan:
+        children = {
+            name: plain_data(draft.source[name]) for name in schema.record.children if name in draft.source
+        }
+        kept = {name: value for name, value in fields.items() if value is not None}
+        plan = self._added(schema, {"id": item.id, **kept, **children}, item.id)
+        if plan.document is not draft.document:
+            raise plain(409, "the entity and its new parent are in different files; move it by hand")
+        return Plan(draft.document, [Drop(draft.path()), *plan.steps], item.id, False)
+
+    # Deleting.
+
+    def _delete(self, collection: str, item: Item) -> Plan:
+        for child, field, parent in _RESTRICTS:
+            if parent == collection and self.catalog.children(child, field, item.id):
+                text = f"an existing '{child}' entity references this '{collection}' entity"
+                raise named("foreign key violation", text, fields={"@referenced_by": child})
+        drafts = [self.places.of(gone) for gone in self._with_children(collection, item)]
+        documents = {id(draft.document) for draft in drafts}
+        if len(documents) > 1:
+            raise plain(409, "the entity and what belongs to it are in different files; delete it by hand")
+        paths = {draft.path() for draft in drafts}
+        # What is written inside of something that goes need not be dropped by itself.
+        outer = [path for path in paths if not any(path[:n] in paths for n in range(1, len(path)))]
+        return Plan(drafts[0].document, [Drop(path) for path in sorted(outer, key=str)], item.id, False)
+
+    def _with_children(self, collection: str, item: Item) -> Iterator[Item]:
+        yield item
+        for child, field in sorted(_CASCADES):
+            if load_schemas().entity(child).record.references.get(field) == collection:
+                for found in self.catalog.children(child, field, item.id):
+                    yield from self._with_children(child, found)
+
+
+def _tidy(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields that are worth writing down: null is what a field is anyway."""
+    return {
+        name: value
+        for name, value in given.items()
+        if value is not None and name not in ("created_at", "updated_at", "cert_digest")
+    }
+
+
+def _merged(old: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay a patch over a record: records inside are merged, everything else is replaced."""
+    out = dict(old)
+    for name, value in patch.items():
+        known = out.get(name)
+        is_reference = isinstance(value, dict) and set(value) <= {"id", "name"}
+        if isinstance(value, dict) and isinstance(known, dict) and not is_reference:
+            out[name] = _merged(known, value)
+        else:
+            out[name] = value
+    return out
+
+
+def _split_url(patch: dict[str, Any], source: Mapping[str, Any], item: Item) -> None:
+    """Replace a service's ``url`` in the file by its parts when one of these is changed by itself."""
+    if patch.get("url") is not None:
+        for name in _URL_PARTS:
+            patch.setdefault(name, None)
+    elif source.get("url") is not None and any(name in patch for name in _URL_PARTS):
+        patch["url"] = None
+        for name in _URL_PARTS:
+            patch.setdefault(name, getattr(item, name))
+
+
+def _patch_steps(
+    draft: Draft,
+    source: Mapping[str, Any],
+    path: tuple[str, ...],
+    patch: Mapping[str, Any],
+    *,
+    keeps_null: bool,
+    replaces: bool = False,
+) -> Iterator[Step]:
+    """Yield the steps that lay a patch over what the file says; ``path`` leads into the entity."""
+    place = (*draft.path(), *path)
+    if replaces and path:
+        yield from (Drop((*place, name)) for name in source if name not in patch)
+    for name, value in patch.items():
+        known = source.get(name)
+        if isinstance(value, dict) and isinstance(known, dict) and known:
+            yield from _patch_steps(draft, known, (*path, name), value, keeps_null=True, replaces=replaces)
+        elif value is None and not keeps_null:
+            if name in source:
+                yield Drop((*place, name))
+        elif name not in source or known != value or type(known) is not type(value):
+            yield Put(place, name, value)
+
+
+def _unresolved(name: str, collection: str, given: Mapping[str, Any]) -> Exception:
+    if "id" in given:
+        text = f"the foreign key '{lua_key(given)}' does not reference an existing '{collection}' entity."
+        return named("foreign key violation", text, fields={name: dict(given)})
+    reason = (
+        f"the foreign key cannot be resolved with '{lua_key(given)}' for an existing '{collection}' entity"
+    )
+    text = f"foreign key unresolved ({name}.name: {reason})"
+    return named("foreign keys unresolved", text, fields={name: {"name": reason}})
+
+
+def _not_unique(key: Mapping[str, Any]) -> Exception:
+    return named("unique constraint violation", f"UNIQUE violation detected on '{lua_key(key)}'", fields=key)
