@@ -17,6 +17,8 @@ the method exists:
 ``header_filter(ctx)``        the response's head is known; change ``ctx.response``. Never waits.
 ``body_filter(ctx, chunk, last)``  returns the bytes to send instead, or None for "unchanged". Never waits.
 ``log(ctx)``                  after the response was sent. Never waits; queues do.
+``on_timer()``                every ``timer_period_s`` seconds (an attribute) in each worker, while the
+                              configuration is served; may wait. Not overtaken by its next run.
 
 ``needs_request_body = True`` on a handler makes the gateway buffer the request's body before access.
 ``changes_body = False`` on one with ``body_filter`` promises that it only looks: the response keeps its length.

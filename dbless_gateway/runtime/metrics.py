@@ -28,11 +28,17 @@ _FIRST_WORD = HEADER_BYTES // 8
 
 # Every metric that requests fill: its type, its help text, and the upper bounds of its buckets.
 _LATENCIES_MS = (25, 50, 80, 100, 250, 400, 700, 1000, 2000, 5000, 10000, 30000, 60000)
+_PLUGIN_LATENCIES_US = (50, 100, 200, 500, 1000, 2000, 5000, 10000, 50000, 100000, 1000000, 10000000)
 _KONG_LATENCIES_MS = (1, 2, 5, 7, 10, 15, 20, 30, 50, 75, 100, 200, 500, 750, 1000, 3000, 6000)
 METRICS: dict[str, tuple[str, str, tuple[int, ...]]] = {
     "bandwidth_bytes": ("counter", "Total bandwidth (ingress/egress) throughput in bytes", ()),
     "http_requests_total": ("counter", "HTTP status codes per consumer/service/route in Kong", ()),
     "kong_latency_ms": ("histogram", "Latency added by Kong in ms", _KONG_LATENCIES_MS),
+    "plugin_latency_us": (
+        "histogram",
+        "Time in a phase of a plugin that is not bundled, in us",
+        _PLUGIN_LATENCIES_US,
+    ),
     "request_latency_ms": ("histogram", "Total latency of a request in ms", _LATENCIES_MS),
     "upstream_latency_ms": ("histogram", "Latency added by the upstream in ms", _LATENCIES_MS),
 }

@@ -77,7 +77,12 @@ class GatewayEngine:
     def build_steps(self, entities: Entities) -> Generator[None, None, Outcome]:
         """Compile, and prepare the state of new upstreams."""
         self._version += 1
-        options = CompileOptions(self._options.router_flavor, self._options.target_tls, self._options.tls)
+        options = CompileOptions(
+            self._options.router_flavor,
+            self._options.target_tls,
+            self._options.tls,
+            self._options.plugin_fail_open,
+        )
         built = yield from compile_steps(entities, self._runtime.host, options, self._version)
         if isinstance(built, list):
             return tuple(built)

@@ -214,6 +214,7 @@ def _proxy_options(values: Values, tls: TlsPolicy | None, errors: list[str]) -> 
         trusted_certificates=values["lua_ssl_trusted_certificate"],
         target_tls=target_policy(values, errors),
         tls=tls,
+        plugin_fail_open=frozenset(values["plugin_fail_open"]),
         # Kong's value may name a log format behind the path; there is one format here.
         access_log=None if access_log in ("", "off") else access_log.split()[0],
     )

@@ -144,6 +144,13 @@ SETTINGS: tuple[Setting, ...] = (
         "--plugin-dir",
         ours=True,
     ),
+    Setting(
+        "plugin_fail_open",
+        types.words,
+        "",
+        "Plugins whose errors are logged and passed over; an error of any other is answered with 500.",
+        ours=True,
+    ),
     # How it runs.
     Setting(
         "nginx_worker_processes",

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dbless_gateway.config.entities import Plugin
-from dbless_gateway.snapshot.model import BodyStep, Chain, Step
+from dbless_gateway.snapshot.model import BodyStep, Chain, PluginTimer, Step
 
 # Chains of consumers kept per route; a chain costs well under a kilobyte.
 _MAX_REMEMBERED_CHAINS = 1000
@@ -42,6 +42,7 @@ class Instance:
     entity: Plugin
     handler: Any
     priority: int
+    timer: PluginTimer | None = None
 
 
 def _skip(ctx: Any) -> None:

@@ -65,7 +65,7 @@ def compile_steps(
         yield
     identities = Identities(entities.consumers, entities.credentials)
     yield
-    instances = yield from _instances(entities, lacking, identities, host, problems)
+    instances = yield from _instances(entities, lacking, identities, host, problems, options.fail_open)
     index = InstanceIndex(instances)
     services = yield from _services(entities, options, problems)
     certificates = yield from compile_certificates(
@@ -110,6 +110,7 @@ def _instances(
     identities: Identities,
     host: Host,
     problems: list[Problem],
+    fail_open: frozenset[str],
 ) -> Generator[None, None, list[Instance]]:
     """Make a handler for each enabled plugin of this subsystem.
 
@@ -120,7 +121,7 @@ def _instances(
     for number, plugin in enumerate(entities.plugins):
         if not plugin.enabled:
             continue
-        made = make_instance(plugin, identities, host)
+        made = make_instance(plugin, identities, host, fails_open=plugin.name in fail_open)
         if isinstance(made, Problem):
             if plugin.id not in lacking or not is_bundled(plugin.name):
                 problems.append(made)

@@ -20,8 +20,13 @@ from dbless_gateway.pdk.identity import Identities
 from dbless_gateway.pdk.plugin import ConfigError, Host, PluginEnv
 from dbless_gateway.snapshot.chains import Instance
 from dbless_gateway.snapshot.foreign_plugins import find_foreign, line_in, told
+from dbless_gateway.snapshot.model import PluginTimer
+from dbless_gateway.snapshot.plugin_steps import forgiven, measured
 
 _PACKAGE = "dbless_gateway.plugins"
+# More often than that is a loop that should be a queue; beyond a week nobody would notice a mistake.
+_MIN_PERIOD_S = 0.1
+_MAX_PERIOD_S = 7 * 24 * 3600
 
 
 def find_module(name: str) -> ModuleType | None:
@@ -41,7 +46,9 @@ def is_bundled(name: str) -> bool:
     return module is not None and module.__name__.startswith(f"{_PACKAGE}.")
 
 
-def make_instance(plugin: Plugin, identities: Identities, host: Host) -> Instance | Problem:
+def make_instance(
+    plugin: Plugin, identities: Identities, host: Host, *, fails_open: bool = False
+) -> Instance | Problem:
     """Return the running form of a plugin entity, or what is wrong with it."""
     module = find_module(plugin.name)
     if module is None:
@@ -70,7 +77,24 @@ def make_instance(plugin: Plugin, identities: Identities, host: Host) -> Instanc
         file = getattr(module, "__file__", None) or plugin.name
         message = f"its handler cannot be made: {told(error)} ({file}:{line_in(error, file)})"
         return plugin_problem(plugin, "plugin/code", message, None)
-    return Instance(plugin, handler, module.PRIORITY)
+    return _instance(plugin, module, handler, env, fails_open=fails_open)
+
+
+def _instance(
+    plugin: Plugin, module: ModuleType, handler: Any, env: PluginEnv, *, fails_open: bool
+) -> Instance | Problem:
+    timer: PluginTimer | None = None
+    if hasattr(handler, "on_timer"):
+        period_s = getattr(handler, "timer_period_s", None)
+        if not isinstance(period_s, int | float) or not _MIN_PERIOD_S <= period_s <= _MAX_PERIOD_S:
+            message = f"a handler with on_timer needs timer_period_s, from {_MIN_PERIOD_S} to {_MAX_PERIOD_S}"
+            return plugin_problem(plugin, "plugin/code", message, None)
+        timer = PluginTimer(plugin.id, float(period_s), handler.on_timer, env.log)
+    if fails_open:
+        handler = forgiven(handler, env.log)
+    if not module.__name__.startswith(f"{_PACKAGE}."):
+        handler = measured(handler, plugin.name, env.host)
+    return Instance(plugin, handler, module.PRIORITY, timer)
 
 
 def plugin_problem(plugin: Plugin, code: str, message: str, suggestion: str | None) -> Problem:

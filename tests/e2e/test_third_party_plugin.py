@@ -147,10 +147,35 @@ def test_only_listed_plugins_are_allowed(tmp_path: Path) -> None:
             assert gateway.fetch("/").get("x-hello") == "hello"
 
 
-def test_error_in_a_plugin_is_a_500(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("fail_open", "status"), [("", 500), ("other, say-hello", 200)])
+def test_error_in_a_plugin_is_a_500_unless_it_may_fail(tmp_path: Path, fail_open: str, status: int) -> None:
     with Origin() as origin:
         site = Site(tmp_path, origin.address)
-        with Gateway(site.config, flags=("--plugin-dir", str(site.plugins))) as gateway:
+        environment = {"KONG_PLUGIN_DIR": str(site.plugins), "KONG_PLUGIN_FAIL_OPEN": fail_open}
+        with Gateway(site.config, environment=environment) as gateway:
             for header in ("x-fail", "x-fail-later"):
-                assert gateway.fetch("/", headers=[(header, "1")]).status == 500
+                assert gateway.fetch("/", headers=[(header, "1")]).status == status
             assert gateway.fetch("/").status == 200
+            gateway.log.wait_for("RuntimeError: asked to, later")
+            metrics = fetch(gateway.status_port, "/metrics").body.decode()
+            assert 'kong_plugin_latency_us_count{plugin="say-hello",phase="access"}' in metrics
+
+
+def test_timer_runs_while_its_plugin_is_configured(tmp_path: Path) -> None:
+    with Origin() as origin:
+        site = Site(tmp_path, origin.address)
+        site.write_plugin(
+            PLUGIN
+            + """
+    timer_period_s = 0.1
+
+    async def on_timer(self) -> None:
+        print("tick", self._text, flush=True)
+"""
+        )
+        with Gateway(site.config, flags=("--plugin-dir", str(site.plugins))) as gateway:
+            gateway.log.wait_for("tick hello")
+            previous = gateway.status()["configuration_hash"]
+            site.write_config({"text": "bye"})
+            gateway.wait_for_configuration(previous)
+            gateway.log.wait_for("tick bye")

@@ -232,3 +232,25 @@ def test_handler_is_made(tmp_path: Path) -> None:
     made = make_instance(make_plugin("say-hello", config={"text": "x"}), Identities((), ()), DryRunHost())
     assert isinstance(made, Instance)
     assert made.handler.text == "x"
+
+
+@pytest.mark.parametrize(
+    ("attribute", "period_s"),
+    [
+        ("timer_period_s = 5", 5.0),
+        ("timer_period_s = 0.01", None),
+        ("timer_period_s = '5'", None),
+        ("x = 5", None),
+    ],
+)
+def test_timer_is_declared(tmp_path: Path, attribute: str, period_s: float | None) -> None:
+    text = GOOD + f"\n    {attribute}\n\n    def on_timer(self):\n        pass\n"
+    bring_in([str(folder(tmp_path, text))])
+    made = make_instance(make_plugin("say-hello", config={"text": "x"}), Identities((), ()), DryRunHost())
+    if period_s is None:
+        assert isinstance(made, Problem)
+        assert "needs timer_period_s, from 0.1" in made.message
+    else:
+        assert isinstance(made, Instance)
+        assert made.timer is not None
+        assert made.timer.period_s == period_s
