@@ -52,7 +52,7 @@ def freeze(
     transform: bool,
     seed: bytes | None,
 ) -> e.Entities:
-    """Return the configuration.
+    """Return the configuration; the drafts lose their fields.
 
     ``transform`` says whether passwords are still to be hashed; secrets that the file leaves out come from
     ``seed``.
@@ -69,6 +69,8 @@ def freeze(
         elif schemas.entity(draft.collection).credential_of is not None:
             _generate(draft, schemas.entity(draft.collection).record, draft.fields, generator.credential)
             made["credentials"].append(_credential(draft, now, transform=transform))
+        # What was taken over is needed no more, and the next entity can have its memory.
+        draft.fields = {}
     return e.Entities(
         format_version="3.0",
         hash=text_hash,

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Callable
 from math import isfinite
+from sys import intern
 from typing import Any, NoReturn
 
 from dbless_gateway.config.document import COLUMN_BITS, Document, Map, Seq
@@ -162,7 +163,7 @@ class _Reader:
             self.document.skipped.setdefault(self.container.at, set()).add(self.pairs[-1])
             message = f"the key `{key}` is already given in this object"
             self.faults.append(Fault("yaml/duplicate-key", place, place + (end - start), message))
-        self.key = key
+        self.key = intern(key)
         self.state = _COLON
 
     def _mark(self, mark: str, offset: int) -> None:

@@ -13,6 +13,7 @@ it, costs no object per node. Rules of this file:
 from __future__ import annotations
 
 from collections.abc import Callable
+from sys import intern
 from typing import Any, NamedTuple
 
 import yaml
@@ -237,7 +238,8 @@ class _Builder:
             return
         if plain and text[:1] in _SUSPECTS and not isinstance(resolve(text), str):
             self._fault("yaml/key-type", f'a key must be text; write it in quotes: "{text}"')
-        self.key = text
+        # A file has few different keys and many of each.
+        self.key = intern(text)
 
     def _redirect(self, catcher: list[Any] | None = None) -> None:
         """Let the value of the pair that has just begun go elsewhere than into the mapping."""
@@ -305,6 +307,7 @@ class _Builder:
         at = container.at
         document.ends[at] = _pack(event.end_mark)
         document.nexts[at] = len(document.starts)
+        self.ordinals.pop(at, None)
         if at in self.merges:
             self._merge(container, self.merges.pop(at))
         if at in self.open_anchors:

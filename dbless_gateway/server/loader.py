@@ -62,7 +62,9 @@ def check(request: LoadRequest) -> Checked:
         plugins=plugins,
     )
     loaded = load(_sources(request), loading)
-    entities, problems = loaded.entities, list(loaded.problems)
+    entities, problems, texts = loaded.entities, list(loaded.problems), tuple(loaded.texts.items())
+    # The parsed files are most of the memory, and the compiler needs none of it.
+    del loaded
     if entities is not None:
         options = CompileOptions(
             request.options.router_flavor, request.options.target_tls, request.options.tls
@@ -70,7 +72,7 @@ def check(request: LoadRequest) -> Checked:
         compiled = compile_snapshot(entities, DryRunHost(), options)
         if isinstance(compiled, list):
             entities, problems = None, problems + compiled
-    return Checked(entities, problems, tuple(loaded.texts.items()) if request.wants_texts else ())
+    return Checked(entities, problems, texts if request.wants_texts else ())
 
 
 def _sources(request: LoadRequest) -> list[Source]:

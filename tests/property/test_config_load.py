@@ -90,9 +90,10 @@ def _placeless(entities: Entities) -> dict[str, list[str]]:
     out: dict[str, list[str]] = {}
     for name in Entities.__match_args__:
         value = getattr(entities, name)
-        if isinstance(value, tuple) and name != "group_members":
+        if isinstance(value, tuple) and name not in {"group_members", "secrets"}:
             out[name] = sorted(repr(replace(item, where=nowhere)) for item in value)
     out["group_members"] = sorted(map(str, entities.group_members))
+    out["secrets"] = sorted(map(str, entities.secrets))
     return out
 
 
