@@ -9,6 +9,7 @@ new one.
 from __future__ import annotations
 
 import asyncio
+import ssl
 from base64 import b64encode
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ import httptools
 
 from dbless_gateway.pdk.senders import unverified_context
 
-# What is kept of an answer's body, for the log.
+# What is kept of an answer's body unless the caller reads it: enough for the log.
 _MAX_BODY_BYTES = 4096
 _READ_BYTES = 65536
 
@@ -68,11 +69,21 @@ class Answer:
 class HttpClient:
     """Sends requests to one endpoint."""
 
-    def __init__(self, endpoint: Endpoint, *, timeout_s: float, keepalive_s: float) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        *,
+        timeout_s: float,
+        keepalive_s: float,
+        verifies: bool = False,
+        body_limit_bytes: int = _MAX_BODY_BYTES,
+    ) -> None:
         self._endpoint = endpoint
+        self._body_limit_bytes = body_limit_bytes
         self._timeout_s = timeout_s
         self._keepalive_s = keepalive_s
-        self._context = unverified_context() if endpoint.scheme == "https" else None
+        make_context = ssl.create_default_context if verifies else unverified_context
+        self._context = make_context() if endpoint.scheme == "https" else None
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
         self._used_at = 0.0
 
@@ -128,7 +139,7 @@ class HttpClient:
         try:
             writer.write(message)
             await writer.drain()
-            reading = _Reading()
+            reading = _Reading(self._body_limit_bytes)
             while not reading.is_complete:
                 data = await reader.read(_READ_BYTES)
                 if not data:
@@ -148,7 +159,8 @@ class HttpClient:
 class _Reading:
     """Callbacks of the parser, in the order in which they fire."""
 
-    def __init__(self) -> None:
+    def __init__(self, body_limit_bytes: int) -> None:
+        self._body_limit_bytes = body_limit_bytes
         self.has_head = False
         self.is_complete = False
         self.keeps_alive = False
@@ -168,7 +180,7 @@ class _Reading:
         self.has_head = self.status >= 200
 
     def on_body(self, body: bytes) -> None:
-        self.body += body[: _MAX_BODY_BYTES - len(self.body)]
+        self.body += body[: self._body_limit_bytes - len(self.body)]
 
     def on_message_complete(self) -> None:
         # An interim answer (100) is followed by the real one.

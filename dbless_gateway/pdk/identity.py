@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
-from dbless_gateway.config.entities import Consumer, Credential
+from dbless_gateway.config.entities import Consumer, Credential, Where
 
-__all__ = ["Consumer", "Credential", "Identities", "credential_identifier"]
+__all__ = ["Consumer", "Credential", "Identities", "credential_identifier", "subject_credential"]
 
 T = TypeVar("T")
 
@@ -32,6 +32,14 @@ class Identities:
     def consumer_by_id_or_username(self, key: str) -> Consumer | None:
         """Return the consumer of that id, else of that username (as ``anonymous`` fields mean it)."""
         return self._by_id.get(key) or self._by_username.get(key)
+
+    def consumer_by_custom_id(self, custom_id: str) -> Consumer | None:
+        """Return the consumer of that custom id; they are unique."""
+        index = self.index("consumers by custom id", Identities._index_custom_ids)
+        return index.get(custom_id)
+
+    def _index_custom_ids(self) -> dict[str, Consumer]:
+        return {c.custom_id: c for c in self._by_id.values() if c.custom_id is not None}
 
     def credentials(self, kind: str) -> list[Credential]:
         """Return all credentials of a kind, e.g. ``keyauth_credentials``."""
@@ -61,3 +69,16 @@ def credential_identifier(credential: Credential) -> str:
     """Return what X-Credential-Identifier says of a credential: never a secret."""
     field = _IDENTIFYING_FIELDS.get(credential.kind)
     return credential.id if field is None else str(credential.fields[field])
+
+
+def subject_credential(kind: str, subject: str) -> Credential:
+    """Return the credential of somebody whom an issuer vouches for: it is in no file."""
+    return Credential(
+        id=subject,
+        kind=kind,
+        consumer="",
+        fields={_IDENTIFYING_FIELDS.get(kind, "subject"): subject},
+        tags=None,
+        created_at=0,
+        where=Where("", 0, 0),
+    )

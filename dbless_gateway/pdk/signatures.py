@@ -11,6 +11,7 @@ import hashlib
 import hmac
 from base64 import b64decode
 from collections.abc import Callable
+from typing import Any
 
 Verifier = Callable[[bytes, bytes], bool]
 
@@ -24,6 +25,13 @@ _PUBLIC_KEY = frozenset(
     }
 )
 ALGORITHMS = _PUBLIC_KEY | _DIGESTS.keys()
+
+# The only kind of JSON Web Key that an algorithm may use; HMAC has none, so that no public key becomes its
+# secret.
+_KEY_TYPES = {name: {"R": "RSA", "P": "RSA", "E": "EC"}[name[0]] for name in _PUBLIC_KEY - {"EdDSA"}}
+_KEY_TYPES["EdDSA"] = "OKP"
+
+_PUBLIC_MEMBERS = frozenset({"kty", "n", "e", "crv", "x", "y"})
 
 # Bytes of a signature: two numbers of the curve's size. PyJWT takes any even length.
 _SIGNATURE_BYTES = {"ES256": 64, "ES384": 96, "ES512": 132}
@@ -45,12 +53,31 @@ def make_verifier(algorithm: str, key: str | None, *, is_base64: bool) -> Verifi
     return None if secret is None else _hmac_verifier(algorithm, secret)
 
 
+def make_jwk_verifier(algorithm: str, jwk: dict[str, Any]) -> Verifier | None:
+    """Return a function of (signed bytes, signature) for a JSON Web Key; None when the key is not for it."""
+    if jwk.get("kty") != _KEY_TYPES.get(algorithm, "none") or jwk.get("alg", algorithm) != algorithm:
+        return None
+    if jwk.get("use", "sig") != "sig":
+        return None
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from jwt import get_algorithm_by_name
+    from jwt.exceptions import PyJWTError
+
+    public = {name: value for name, value in jwk.items() if name in _PUBLIC_MEMBERS}
+    try:
+        key = get_algorithm_by_name(algorithm).from_jwk(public)
+    except (PyJWTError, ValueError, TypeError, KeyError, UnsupportedAlgorithm):
+        return None
+    return _public_key_verifier(algorithm, key)
+
+
 def _hmac_verifier(algorithm: str, secret: bytes) -> Verifier:
     digest = _DIGESTS[algorithm]().name
     return lambda signed, signature: hmac.compare_digest(hmac.digest(secret, signed, digest), signature)
 
 
-def _public_key_verifier(algorithm: str, pem: str) -> Verifier | None:
+def _public_key_verifier(algorithm: str, pem: Any) -> Verifier | None:
+    """Return a verifier for a PEM text, or for a key object of the library's."""
     from cryptography.exceptions import UnsupportedAlgorithm
     from jwt import get_algorithm_by_name
     from jwt.exceptions import PyJWTError

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dbless_gateway.pdk.identity import Identities, credential_identifier
+from dbless_gateway.pdk.identity import Identities, credential_identifier, subject_credential
 from tests.support.plugin_context import make_consumer, make_credential
 
 ALICE = make_consumer("id-alice", "alice")
@@ -40,3 +40,16 @@ def test_a_credential_is_named_without_its_secret() -> None:
     named = [credential_identifier(make_credential("id", kind, "c", **fields)) for kind in kinds]
 
     assert named == ["id", "u", "u", "k"]
+
+
+def test_custom_ids() -> None:
+    identities = Identities([make_consumer("c1", "alice", "a-1"), make_consumer("c2", "a-1")], [])
+
+    found = identities.consumer_by_custom_id("a-1")
+    assert found is not None
+    assert found.id == "c1"
+    assert identities.consumer_by_custom_id("alice") is None
+
+
+def test_a_subject_is_named_to_the_target() -> None:
+    assert credential_identifier(subject_credential("jwt_secrets", "user-1")) == "user-1"
