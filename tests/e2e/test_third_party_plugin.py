@@ -157,8 +157,6 @@ def test_error_in_a_plugin_is_a_500_unless_it_may_fail(tmp_path: Path, fail_open
                 assert gateway.fetch("/", headers=[(header, "1")]).status == status
             assert gateway.fetch("/").status == 200
             gateway.log.wait_for("RuntimeError: asked to, later")
-            metrics = fetch(gateway.status_port, "/metrics").body.decode()
-            assert 'kong_plugin_latency_us_count{plugin="say-hello",phase="access"}' in metrics
 
 
 def test_timer_runs_while_its_plugin_is_configured(tmp_path: Path) -> None:
