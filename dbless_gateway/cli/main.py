@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "start": ("start", "run the gateway in the foreground"),
     "reload": ("reload", "let a running gateway load its configuration again"),
     "status": ("status", "tell what a running gateway serves"),
+    "doctor": ("doctor", "tell what of this machine could keep a gateway from serving well"),
     "validate": ("validate", "judge configuration files as start would"),
     "explain": ("explain", "tell why a route takes a request, or what the code of a problem means"),
     "routes": ("routes", "list the routes in the order in which they are tried"),

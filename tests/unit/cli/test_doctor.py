@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import resource
+import socket
+from pathlib import Path
+
+import pytest
+
+from dbless_gateway.cli import doctor
+from tests.support.config import document, service
+from tests.support.gateway import free_ports
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    proxy, admin, status = free_ports(3)
+    monkeypatch.setenv("KONG_PROXY_LISTEN", f"127.0.0.1:{proxy}")
+    monkeypatch.setenv("KONG_ADMIN_LISTEN", f"127.0.0.1:{admin}")
+    monkeypatch.setenv("KONG_STATUS_LISTEN", f"127.0.0.1:{status}")
+
+
+def config(folder: Path, host: str = "localhost") -> str:
+    file = folder / "kong.yaml"
+    file.write_text(document(service(f"{host}:80", "/")))
+    return str(file)
+
+
+def failures(files: list[str]) -> list[str]:
+    return [f"{found.subject}: {found.text}" for found in doctor.examine(files) if found.level == "fail"]
+
+
+def test_nothing_stands_in_the_way(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert doctor.main(["-c", config(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert "changes are seen at once" in out
+    assert "name: localhost is 127.0.0.1" in out
+    assert "FAIL" not in out
+
+
+def test_an_address_that_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        monkeypatch.setenv("KONG_PROXY_LISTEN", f"127.0.0.1:{taken.getsockname()[1]}")
+        (found,) = failures([config(tmp_path)])
+        assert found.startswith("address: bind() to 127.0.0.1:")
+
+
+def test_a_name_that_no_server_knows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (closed,) = free_ports(1)
+    monkeypatch.setenv("KONG_DNS_RESOLVER", f"127.0.0.1:{closed}")
+    (found,) = failures([config(tmp_path, "nowhere.test")])
+    assert found.startswith("name: nowhere.test does not resolve: ")
+
+
+def test_a_missing_file_and_wrong_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    missing = str(tmp_path / "none.yaml")
+    assert failures([missing])[0] == f"{missing}: does not exist"
+    monkeypatch.setenv("KONG_LOG_LEVEL", "loud")
+    assert doctor.main(["-c", missing]) == 1
+    assert failures([missing])[0].startswith("settings: log_level")
+
+
+def test_mistakes_are_counted(tmp_path: Path) -> None:
+    file = tmp_path / "kong.yaml"
+    file.write_text('_format_version: "3.0"\nservices: 5\n')
+    assert failures([str(file)]) == ["configuration: 1 mistakes; dbless-gateway validate tells them all"]
+
+
+def test_a_small_limit_of_open_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (1024, hard))
+    found = [line for line in doctor.examine([config(tmp_path)]) if line.subject == "open files"]
+    assert found[0].level == "note"
