@@ -48,6 +48,9 @@ class Commands(Protocol):
     def health(self) -> HealthViews | None:
         """Return the health of targets; None before the first configuration."""
 
+    def request_metrics(self) -> tuple[dict[str, int], int]:
+        """Return the series that requests counted, and how many had no room; may be called in a thread."""
+
     def settings(self) -> Mapping[str, object]:
         """Return the effective settings by name, secrets masked."""
 

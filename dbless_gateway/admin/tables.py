@@ -7,7 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dbless_gateway.admin import config_views, explaining, health, information, reading, schema_views, views
+from dbless_gateway.admin import (
+    config_views,
+    explaining,
+    health,
+    information,
+    metrics,
+    reading,
+    schema_views,
+    views,
+)
 from dbless_gateway.admin.collections import (
     COLLECTIONS,
     NESTINGS,
@@ -74,6 +83,7 @@ _HEALTH = (
         "What happened to its addresses, when and why (not in Kong).",
     ),
 )
+_METRICS = Endpoint("GET", "/metrics", metrics.metrics, "The node in the text format of Prometheus.")
 _STATUS = Endpoint("GET", "/status", views.status, "Connections, configuration, memory and workers.")
 
 
@@ -94,6 +104,7 @@ _LEVEL = "/debug/node/log-level"
 ADMIN_API: tuple[Endpoint, ...] = (
     Endpoint("GET", "/", information.root, "Version, node, plugins and settings."),
     _STATUS,
+    _METRICS,
     Endpoint("GET", "/status/dns", information.dns_status, "501: there are no DNS statistics."),
     Endpoint("POST", "/reload", views.reload, "Load the configuration's files again (not in Kong)."),
     Endpoint("GET", "/endpoints", endpoints, "The paths of this API."),
@@ -142,6 +153,7 @@ ADMIN_API: tuple[Endpoint, ...] = (
 
 STATUS_API: tuple[Endpoint, ...] = (
     _STATUS,
+    _METRICS,
     Endpoint("GET", "/status/ready", views.ready, "200 when this node should get traffic, else 503."),
     Endpoint("GET", "/status/live", views.live, "200 when the gateway's processes run (not in Kong)."),
     Endpoint("GET", "/status/dns", information.dns_status, "501: there are no DNS statistics."),
