@@ -171,10 +171,10 @@ class Exchange(ExchangeContext):
         """Find the route, and refuse what it doesn't take."""
         head, snapshot = self.head, self.snapshot
         assert snapshot is not None
-        path = self.path_bytes = normalize(head.path)  # type: ignore[assignment]
+        path = normalize(head.path)
         if path is None:
-            self.path_bytes = head.path
             return self.fail(failures.BAD_TARGET)
+        self.path_bytes = path
         match = snapshot.router.match(
             head.method, head.host or b"", path, self.client.facts, head, head.query
         )
