@@ -177,3 +177,49 @@ def test_timer_runs_while_its_plugin_is_configured(tmp_path: Path) -> None:
             site.write_config({"text": "bye"})
             gateway.wait_for_configuration(previous)
             gateway.log.wait_for("tick bye")
+
+
+def install(folder: Path, text: str) -> dict[str, str]:
+    """Install a package with a plugin; return the environment that finds it."""
+    site = folder / "site"
+    info = site / "greeter-1.0.dist-info"
+    info.mkdir(parents=True)
+    (site / "greeter.py").write_text(text)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: greeter\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[dbless_gateway.plugins]\nsay-hello = greeter\n")
+    return {"PYTHONPATH": str(site)}
+
+
+def test_plugin_of_an_installed_package(tmp_path: Path) -> None:
+    with Origin() as origin:
+        site = Site(tmp_path, origin.address)
+        environment = install(tmp_path, PLUGIN)
+        with Gateway(site.config, workers=2, environment=environment) as gateway:
+            assert gateway.fetch("/").get("x-hello") == "hello"
+            lines = len(gateway.log.lines)
+            site.write_config({"text": "hello!"})
+            gateway.log.wait_for("config.text: do not shout", after=lines)
+            assert gateway.fetch("/").get("x-hello") == "hello"
+
+
+def test_broken_package_is_told_where_it_is_used(tmp_path: Path) -> None:
+    site = Site(tmp_path, "127.0.0.1:1")
+    environment = install(tmp_path, PLUGIN + "1 / 0\n")
+    with Gateway(site.config, environment=environment, wait=False) as gateway:
+        line = gateway.log.wait_for("plugin 'say-hello' cannot be loaded: greeter: ZeroDivisionError")
+        assert "kong.yaml:" in line
+        assert gateway.process.wait(30) == 78
+
+
+def test_secret_fields_are_masked(tmp_path: Path) -> None:
+    site = Site(tmp_path, "127.0.0.1:1")
+    secret = 'text: Annotated[str, Field("What to say.", secret=True)]'
+    site.write_plugin(PLUGIN.replace('text: Annotated[str, Field("What to say.")]', secret))
+    site.write_config({"text": "tell-nobody"})
+    command = [sys.executable, "-m", "dbless_gateway", "dump", "--plugin-dir", str(site.plugins)]
+    dumped = subprocess.run(
+        [*command, "-c", str(site.config)], cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
+    assert dumped.returncode == 0, dumped.stderr
+    assert "say-hello" in dumped.stdout
+    assert "tell-nobody" not in dumped.stdout
