@@ -32,8 +32,8 @@ _SMALL_HEAD_BYTES = 800
 _FIRST_VISIBLE = 0x21
 _TLS_HANDSHAKE = 0x16
 
-# TLS ends with a goodbye of both sides, and a client that is idle may never read ours. A gateway that ends does
-# not wait for it; what the client has not taken by then is in the kernel's hands, which goes on.
+# TLS ends with a goodbye of both sides, and a client that is idle may never read ours. A gateway that ends
+# does not wait for it; what the client has not taken by then is in the kernel's hands, which goes on.
 _GOODBYE_S = 1.0
 
 _NEVER = float("inf")
@@ -157,7 +157,9 @@ class ClientConnection:
 
     def exchange_ended(self) -> None:
         """The exchange is over: take the next request, wait for one, or close."""
-        self._exchange = None
+        if self._exchange is not None:
+            self._exchange = None
+            self._gateway.active_exchanges -= 1
         if self.closed:
             return
         if not self.keep_alive:
@@ -230,6 +232,8 @@ class ClientConnection:
         self.forwarded = ForwardedFacts(self.peer_ip, self.listener.scheme, self.listener.port)
         self.serial = gateway.connection_opened(self)
         self.deadline = gateway.now + gateway.options.client_header_timeout
+        if gateway.is_crowded:
+            self._shed("client connections", gateway.max_connections)
 
     def data_received(self, data: bytes) -> None:
         """Bytes of the client."""
@@ -275,10 +279,14 @@ class ClientConnection:
         except Refusal as refusal:
             self._refuse(refusal)
             return
+        if gateway.active_exchanges >= gateway.max_exchanges:
+            self._shed("requests in flight", gateway.max_exchanges)
+            return
         self.requests += 1
         if request.body is None and rest:
             self._buffer = rest
             rest = b""
+        gateway.active_exchanges += 1
         exchange = self._exchange = Exchange(gateway, self, request)
         try:
             exchange.begin(rest)
@@ -330,6 +338,11 @@ class ClientConnection:
         self.keep_alive = False
         self.close()
 
+    def _shed(self, what: str, limit: int) -> None:
+        """Send the client away: there is no room for it."""
+        self._gateway.overload.refuse(what, limit)
+        self._refuse(Refusal(503, f"overloaded: {limit} {what}"))
+
     def pause_writing(self) -> None:
         """The client takes no more for now."""
         self.is_full = True
@@ -361,3 +374,6 @@ class ClientConnection:
             tunnel.client_lost()
         elif exchange is not None:
             exchange.guarded(exchange.on_client_gone)
+        if self._exchange is not None:
+            self._exchange = None
+            self._gateway.active_exchanges -= 1

@@ -21,6 +21,7 @@ from dbless_gateway.proxy.downstream import ClientConnection, Listener
 from dbless_gateway.proxy.failures import Failure
 from dbless_gateway.proxy.forwarding import server_name
 from dbless_gateway.proxy.options import ProxyOptions
+from dbless_gateway.proxy.overload import Overload, connection_limit, request_limit
 from dbless_gateway.proxy.upstream import TargetConnection
 from dbless_gateway.snapshot.model import Snapshot, TargetTls
 from dbless_gateway.snapshot.target_tls import is_chain_too_long
@@ -56,8 +57,11 @@ class Gateway:
         "judge",
         "log",
         "loop",
+        "max_connections",
+        "max_exchanges",
         "now",
         "options",
+        "overload",
         "request_ids",
         "requests_total",
         "runtime",
@@ -91,6 +95,10 @@ class Gateway:
         self._connections: set[ClientConnection] = set()
         self._serial = 0
         self.requests_total = 0
+        self.active_exchanges = 0
+        self.max_connections = connection_limit(options.max_connections)
+        self.max_exchanges = request_limit(options.max_active_requests, self.max_connections)
+        self.overload = Overload(self.log)
         self.is_draining = False
         self.idle_waiter: asyncio.Future[None] | None = None
         # Time.
@@ -122,6 +130,11 @@ class Gateway:
         if transport is not None:
             transport.set_write_buffer_limits(high=_WRITE_HIGH_WATER_BYTES)
         return self._serial
+
+    @property
+    def is_crowded(self) -> bool:
+        """There are more client connections than may be."""
+        return len(self._connections) > self.max_connections
 
     def connection_closed(self, connection: ClientConnection) -> None:
         """Count it off."""
@@ -213,6 +226,7 @@ class Gateway:
         if self._sweeps % _POOL_SWEEP_EVERY == 0:
             self._wall_offset = time() - monotonic()
             self.runtime.pools.sweep(now)
+            self.overload.sweep()
 
     # ---- The end
 

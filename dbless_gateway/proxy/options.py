@@ -38,6 +38,8 @@ class ProxyOptions:
     send_timeout: float = 60.0
     keepalive_timeout: float = 75.0
     keepalive_requests: int = 10000
+    max_connections: int = 0  # nginx_events_worker_connections; 0 is auto, see ``overload.py``
+    max_active_requests: int = 0  # likewise
     upstream_keepalive_pool_size: int = 512
     upstream_keepalive_max_requests: int = 10000
     upstream_keepalive_idle_timeout: float = 60.0

@@ -27,7 +27,6 @@ WITHOUT_EFFECT = frozenset(
         "nginx_main_user",
         "nginx_main_worker_processes",
         "nginx_main_worker_rlimit_nofile",
-        "nginx_events_worker_connections",
         "nginx_events_multi_accept",
         "worker_consistency",
         "worker_state_update_frequency",

@@ -208,6 +208,8 @@ def _proxy_options(values: Values, tls: TlsPolicy | None, errors: list[str]) -> 
         send_timeout=values["nginx_http_send_timeout"],
         keepalive_timeout=values["nginx_http_keepalive_timeout"],
         keepalive_requests=values["nginx_http_keepalive_requests"],
+        max_connections=values["nginx_events_worker_connections"],
+        max_active_requests=values["max_active_requests"],
         upstream_keepalive_pool_size=values["upstream_keepalive_pool_size"],
         upstream_keepalive_max_requests=values["upstream_keepalive_max_requests"],
         upstream_keepalive_idle_timeout=values["upstream_keepalive_idle_timeout"],

@@ -194,6 +194,11 @@ def workers(name: str, value: str) -> int | None:
     return int(value)
 
 
+def count_or_auto(name: str, value: str) -> int:
+    """Read a number of 1 or more; 0 stands for ``auto``."""
+    return workers(name, value) or 0
+
+
 def port_maps(name: str, value: str) -> dict[int, int]:
     """Read ``80:8000, 443:8443``; return listening port -> outside port."""
     outside_by_port: dict[int, int] = {}

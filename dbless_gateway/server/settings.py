@@ -236,6 +236,21 @@ SETTINGS: tuple[Setting, ...] = (
         "nginx_http_keepalive_timeout", types.seconds, "75s", "How long an idle client connection is kept."
     ),
     Setting("nginx_http_keepalive_requests", _COUNT, "10000", "Requests on one client connection."),
+    Setting(
+        "nginx_events_worker_connections",
+        types.count_or_auto,
+        "auto",
+        "Client connections of a worker; more are answered with 503. auto: the limit on file descriptors, "
+        "at most 16384.",
+    ),
+    Setting(
+        "max_active_requests",
+        types.count_or_auto,
+        "auto",
+        "Requests that a worker has in flight; more are answered with 503. auto: half of the connections, "
+        "because each request holds two.",
+        ours=True,
+    ),
     # TLS with clients.
     Setting(
         "ssl_cert",

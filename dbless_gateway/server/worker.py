@@ -221,8 +221,12 @@ class Worker:
 
 
 def _resident_bytes() -> int:
-    with open("/proc/self/statm", "rb") as statm:
-        return int(statm.read().split()[1]) * resource.getpagesize()
+    try:
+        with open("/proc/self/statm", "rb") as statm:
+            return int(statm.read().split()[1]) * resource.getpagesize()
+    except OSError:
+        # Out of descriptors; the greatest size so far is close, and a report must not end the worker.
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 async def serve(control: socket.socket, assemble: Assemble) -> None:
