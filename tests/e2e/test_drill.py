@@ -38,6 +38,8 @@ PAGE = REPOSITORY / "docs" / "internals" / "fault-drill.md"
 WORKERS = 2
 CLIENTS = 6
 NAME = "moving.test"
+# Upstreams, and the paths that lead to them.
+PLAIN, RETRYING = "plain", "retrying"
 # Failures in a row after which passive checks eject.
 FAILURES = 3
 PROBE_INTERVAL_S = 0.25
@@ -48,8 +50,8 @@ TIMEOUT_MS = 1500
 # Answers between two steps, so that each step is met by traffic.
 ANSWERS = 60
 
-EJECTED = r"upstream drill: .*:%s\) is unhealthy"
-READMITTED = r"upstream drill: .*:%s\) is healthy"
+EJECTED = r"upstream %s: .*:%s\) is unhealthy"
+READMITTED = r"upstream %s: .*:%s\) is healthy"
 
 
 @dataclass(frozen=True)
@@ -73,26 +75,33 @@ class Drill:
         self.zone = zone
 
     def run(
-        self, fault: str, promised: str, break_it: Callable[[], None], heal_it: Callable[[], None], port: int
+        self,
+        fault: str,
+        promised: str,
+        break_it: Callable[[], None],
+        heal_it: Callable[[], None],
+        port: int,
+        upstream: str = PLAIN,
     ) -> Row:
         """Break and heal the target on that port under load."""
         log = self.gateway.log
-        with self.load() as load:
+        with self.load(upstream) as load:
             _await_answers(load)
             logged, began = len(log.lines), time.monotonic()
             break_it()
-            log.wait_for(EJECTED % port, after=logged, timeout_s=NOTICE_TIMEOUT_S)
+            log.wait_for(EJECTED % (upstream, port), after=logged, timeout_s=NOTICE_TIMEOUT_S)
             eject_s = time.monotonic() - began
             _await_answers(load)
             logged, began = len(log.lines), time.monotonic()
             heal_it()
-            log.wait_for(READMITTED % port, after=logged, timeout_s=NOTICE_TIMEOUT_S)
+            log.wait_for(READMITTED % (upstream, port), after=logged, timeout_s=NOTICE_TIMEOUT_S)
             recover_s = time.monotonic() - began
             _await_answers(load)
         return _row(fault, promised, load, eject_s, recover_s)
 
-    def load(self) -> SteadyLoad[int]:
-        return SteadyLoad(self.gateway.port, "/", lambda response: response.status, clients=CLIENTS)
+    def load(self, upstream: str = PLAIN) -> SteadyLoad[int]:
+        """Return clients of the route that leads to this upstream."""
+        return SteadyLoad(self.gateway.port, f"/{upstream}", lambda found: found.status, clients=CLIENTS)
 
     def kill(self) -> Row:
         """Kill a target and start it again."""
@@ -109,6 +118,10 @@ class Drill:
         promised = f"{FAILURES} and those under way"
         return self._misbehave("a target answers 500", promised, "500")
 
+    def fail_retried(self) -> Row:
+        """The same under ``x_resilience.retry`` with this status."""
+        return self._misbehave("a target answers 500, which is retried", "none", "500", RETRYING)
+
     def reset_in_head(self) -> Row:
         """Let a target reset connections before the response's head is complete."""
         return self._misbehave("a target resets within the head", "none", "head")
@@ -118,10 +131,15 @@ class Drill:
         promised = "those that it began, until its health check says so"
         return self._misbehave("a target resets within the body", promised, "body")
 
-    def _misbehave(self, fault: str, promised: str, mode: str) -> Row:
+    def _misbehave(self, fault: str, promised: str, mode: str, upstream: str = PLAIN) -> Row:
         target = self.targets[1]
         return self.run(
-            fault, promised, lambda: target.behave(mode), lambda: target.behave("well"), target.port
+            fault,
+            promised,
+            lambda: target.behave(mode),
+            lambda: target.behave("well"),
+            target.port,
+            upstream,
         )
 
     def lose_name(self) -> Row:
@@ -237,15 +255,16 @@ def drill_in(folder: Path) -> Iterator[Drill]:
             "connect_timeout": TIMEOUT_MS,
             "write_timeout": TIMEOUT_MS,
         }
+        upstream = {
+            "healthchecks": _checks(),
+            "targets": [{"target": address} for address in addresses],
+        }
         file = write(
             folder,
-            service("drill:80", "/", **timeouts),
+            *(service(f"{name}:80", f"/{name}", **timeouts) for name in (PLAIN, RETRYING)),
             upstreams=[
-                {
-                    "name": "drill",
-                    "healthchecks": _checks(),
-                    "targets": [{"target": address} for address in addresses],
-                }
+                upstream | {"name": PLAIN},
+                upstream | {"name": RETRYING, "x_resilience": {"retry": {"statuses": [500]}}},
             ],
         )
         environment = {
@@ -277,7 +296,9 @@ def drill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drill]:
         yield drill
 
 
-@pytest.mark.parametrize("fault", [Drill.kill, Drill.freeze, Drill.reset_in_head, Drill.lose_name])
+@pytest.mark.parametrize(
+    "fault", [Drill.kill, Drill.freeze, Drill.fail_retried, Drill.reset_in_head, Drill.lose_name]
+)
 def test_clients_notice_nothing(drill: Drill, fault: Callable[[Drill], Row]) -> None:
     assert fault(drill).failed == 0
 
@@ -299,6 +320,7 @@ FAULTS = (
     Drill.kill,
     Drill.freeze,
     Drill.fail,
+    Drill.fail_retried,
     Drill.reset_in_head,
     Drill.reset_in_body,
     Drill.lose_name,
