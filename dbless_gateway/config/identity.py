@@ -11,15 +11,15 @@ from __future__ import annotations
 
 from functools import lru_cache
 from hashlib import sha1
-from uuid import UUID
 
-_ROOT = UUID("fd02801f-0957-4a15-a55a-c8d9606f30b5")
+# Without the ``uuid`` module, which asks the operating system about itself when it is imported.
+_ROOT = bytes.fromhex("fd02801f09574a15a55ac8d9606f30b5")
 
 
 @lru_cache(maxsize=64)
 def namespace(collection: str) -> bytes:
     """Return the namespace of a collection's ids."""
-    return UUID(_uuid5(_ROOT.bytes, collection)).bytes
+    return bytes.fromhex(_uuid5(_ROOT, collection).replace("-", ""))
 
 
 def derived_id(collection: str, key: str) -> str:

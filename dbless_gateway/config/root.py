@@ -6,11 +6,11 @@ Format version, decK's notes, unknown keys, and what files that are merged must 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from dbless_gateway.config.document import Document, Map
 from dbless_gateway.config.drafts import Finding, Report
+from dbless_gateway.config.records import dataclass
 from dbless_gateway.config.schemas import Schemas
 from dbless_gateway.config.validate import Validator
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from dbless_gateway.config.faults import Fatal, Fault
+from dbless_gateway.config.records import dataclass
 
 # About 250,000 routes; a larger file is a generator's mistake, or not a configuration.
 DEFAULT_MAX_BYTES = 64 * 1024 * 1024

@@ -8,10 +8,10 @@ for ever.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from dbless_gateway.config.drafts import Draft, Finding
 from dbless_gateway.config.entities import Entities
+from dbless_gateway.config.records import dataclass
 from dbless_gateway.lint.places import Places
 from dbless_gateway.routing.router import Router
 from dbless_gateway.snapshot.model import CompiledRoute

@@ -10,13 +10,14 @@ from __future__ import annotations
 import gc
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from dbless_gateway.config.drafts import Report
 from dbless_gateway.config.load import Loaded, LoadOptions, load
 from dbless_gateway.config.problems import Problem
+from dbless_gateway.config.records import dataclass
 from dbless_gateway.config.source import Source
 from dbless_gateway.lint import credentials, health, paths, reach, surprises, tls, unused
 from dbless_gateway.lint.hiding import environment_values, without_values

@@ -104,6 +104,7 @@ def test_exported_entities_load_to_themselves() -> None:
         assert _placeless(again) == _placeless(entities)
 
 
+@settings(deadline=None)
 @given(st.integers(min_value=1, max_value=7))
 def test_slices_put_together_are_the_whole(per_slice: int) -> None:
     entities = _entities(SEED)

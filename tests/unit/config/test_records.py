@@ -1,0 +1,85 @@
+"""Records are dataclasses to everybody, and cannot be changed."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from dataclasses import FrozenInstanceError, asdict, field, fields, is_dataclass, replace
+from typing import Any
+
+import pytest
+
+from dbless_gateway.config.records import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    left: int
+    right: str = field(default="r", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """With a text."""
+
+    left: int
+    right: str = "r"
+
+
+def test_construction() -> None:
+    assert (Pair(1).left, Pair(1).right) == (1, "r")
+    assert Pair(right="x", left=2).right == "x"
+    make: Any = Pair
+    for wrong in ((), (1, "a", 3)):
+        with pytest.raises(TypeError, match="argument"):
+            make(*wrong)
+
+
+def test_what_dataclasses_offer() -> None:
+    assert is_dataclass(Pair)
+    assert [item.name for item in fields(Pair)] == ["left", "right"]
+    assert replace(Pair(1), left=5) == Pair(5)
+    assert asdict(Pair(1)) == {"left": 1, "right": "r"}
+    assert Pair.__match_args__ == ("left", "right")
+
+
+def test_equality_is_by_kind_and_values() -> None:
+    assert Pair(1) == Pair(1, "r")
+    assert Pair(1) != Pair(1, "x")
+    assert Pair(1).__eq__(Other(1)) is NotImplemented
+    assert len({Pair(1), Pair(1), Pair(2)}) == 2
+
+
+def test_texts() -> None:
+    assert (repr(Pair(1)), repr(Other(1))) == ("Pair(left=1)", "Other(left=1, right='r')")
+    assert (Pair.__doc__, Other.__doc__) == ("Pair", "With a text.")
+
+
+@pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
+def test_pickles(protocol: int) -> None:
+    assert pickle.loads(pickle.dumps(Pair(1, "x"), protocol)) == Pair(1, "x")
+    assert copy.deepcopy(Pair(1, "x")) == Pair(1, "x")
+
+
+def test_nothing_can_be_changed() -> None:
+    pair: Any = Pair(1)
+    with pytest.raises(FrozenInstanceError):
+        pair.left = 2
+    with pytest.raises(FrozenInstanceError):
+        del pair.left
+    with pytest.raises(FrozenInstanceError):
+        pair.middle = 2
+    assert not hasattr(pair, "__dict__")
+
+
+def test_defaults_that_would_be_shared_are_refused() -> None:
+    with pytest.raises(AssertionError, match="immutable"):
+
+        @dataclass(frozen=True, slots=True)
+        class Wrong:
+            items: list[int] = field(default_factory=list)
+
+
+def test_other_kinds_of_classes_are_refused() -> None:
+    with pytest.raises(AssertionError):
+        dataclass(frozen=False, slots=True)
