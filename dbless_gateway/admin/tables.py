@@ -28,8 +28,10 @@ from dbless_gateway.admin.collections import (
 from dbless_gateway.admin.commands import Commands
 from dbless_gateway.admin.endpoints import Endpoint
 from dbless_gateway.admin.messages import AdminAnswer, AdminRequest, json_answer
+from dbless_gateway.admin.openapi import openapi
 from dbless_gateway.admin.reading import CollectionReader, NestedReader, ShortcutReader
 from dbless_gateway.admin.writing import ShortcutWriter, Writer
+from dbless_gateway.config.schemas import load_schemas
 
 
 def _collections() -> Iterator[Endpoint]:
@@ -99,6 +101,11 @@ async def endpoints(request: AdminRequest, commands: Commands) -> AdminAnswer:
     return json_answer(200, {"data": paths})
 
 
+async def describe(request: AdminRequest, commands: Commands) -> AdminAnswer:
+    """Return the OpenAPI document."""
+    return json_answer(200, openapi(ADMIN_API, load_schemas()))
+
+
 _LEVEL = "/debug/node/log-level"
 
 ADMIN_API: tuple[Endpoint, ...] = (
@@ -108,6 +115,7 @@ ADMIN_API: tuple[Endpoint, ...] = (
     Endpoint("GET", "/status/dns", information.dns_status, "501: there are no DNS statistics."),
     Endpoint("POST", "/reload", views.reload, "Load the configuration's files again (not in Kong)."),
     Endpoint("GET", "/endpoints", endpoints, "The paths of this API."),
+    Endpoint("GET", "/openapi.json", describe, "This API as an OpenAPI document (not in Kong)."),
     *_collections(),
     *_nestings(),
     *_shortcuts(),
