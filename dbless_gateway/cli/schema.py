@@ -12,7 +12,9 @@ import os
 from pathlib import Path
 
 from dbless_gateway.cli.files import replace_text
+from dbless_gateway.cli.sources import plugin_settings
 from dbless_gateway.config.editor_schema import editor_schema
+from dbless_gateway.snapshot.foreign_plugins import prepare
 
 SCHEMA_NAME = "kong.schema.json"
 _MODELINE = "# yaml-language-server: $schema="
@@ -30,7 +32,17 @@ def main(argv: list[str]) -> int:
         metavar="FILE",
         help=f"store it as {SCHEMA_NAME} beside the first FILE, or here, and name it on top of each FILE",
     )
-    files = parser.parse_args(argv).write
+    parser.add_argument(
+        "--plugin-dir",
+        action="append",
+        metavar="FOLDER",
+        help="folder with plugins of your own; may be repeated (default: KONG_PLUGIN_DIR)",
+    )
+    arguments = parser.parse_args(argv)
+    files = arguments.write
+    broken = prepare(plugin_settings(arguments.plugin_dir)).problems
+    if broken:
+        parser.error(f"{broken[0].file}:{broken[0].line}: {broken[0].message}")
     text = json.dumps(editor_schema(), indent=2, ensure_ascii=False) + "\n"
     if files is None:
         print(text, end="")

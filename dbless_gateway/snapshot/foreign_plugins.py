@@ -17,10 +17,11 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
+from inspect import iscoroutinefunction
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple
@@ -40,6 +41,7 @@ _BUNDLED = "dbless_gateway.plugins"
 _MODULE_PREFIX = "dbless_gateway_plugins."
 _TEXT = "__plugin_text__"
 _PHASES = ("rewrite", "access", "header_filter", "body_filter", "log", "on_timer")
+_NEVER_WAITING = ("header_filter", "body_filter", "log")
 _HTTP_PROTOCOLS = ["grpc", "grpcs", "http", "https"]
 _SCOPES = ["service", "route", "consumer"]
 # A plugin is a page of code; a file of megabytes was put there by mistake, and travels to every worker.
@@ -85,17 +87,19 @@ def is_plugin_file(path: Path) -> bool:
 
 def prepare(settings: PluginSettings) -> BroughtPlugins:
     """Make this process ready for a configuration with plugins from elsewhere."""
-    brought = bring_in(settings.folders)
+    brought = bring_in(settings.folders, settings.enabled)
     load_schemas().extend(ForeignPlugins(), settings.enabled)
     return brought
 
 
-def bring_in(folders: Iterable[str]) -> BroughtPlugins:
-    """Read and run the plugins of these folders; every one that is wrong is a problem."""
+def bring_in(folders: Iterable[str], enabled: Collection[str] | None = None) -> BroughtPlugins:
+    """Read and run the enabled plugins of these folders; every one that is wrong is a problem."""
     found: dict[str, PluginCode] = {}
     problems: list[Problem] = []
     for folder in folders:
         for path in _files(folder, problems):
+            if enabled is not None and plugin_name(path.stem) not in enabled:
+                continue
             try:
                 code = _read(path, found)
             except PluginFault as fault:
@@ -158,6 +162,11 @@ def check_contract(module: ModuleType, name: str) -> None:
         raise PluginFault("PRIORITY is not a whole number")
     if not any(hasattr(module.Handler, phase) for phase in _PHASES):
         raise PluginFault(f"Handler has none of the phases {', '.join(_PHASES)}")
+    if hasattr(module.Handler, "response"):
+        raise PluginFault("there is no phase response; header_filter and body_filter see every response")
+    for phase in _NEVER_WAITING:
+        if iscoroutinefunction(getattr(module.Handler, phase, None)):
+            raise PluginFault(f"{phase} cannot wait: it must not be an async function")
     _schema_of(module)
 
 

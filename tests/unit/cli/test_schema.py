@@ -108,3 +108,20 @@ def test_nothing_is_written_for_a_missing_file(tmp_path: Path) -> None:
         main(["schema", "--write", str(tmp_path / "nowhere.yaml")])
     assert stop.value.code == 2
     assert list(tmp_path.iterdir()) == []
+
+
+def test_plugins_of_your_own_are_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["plugin", "new", "say-hello"]) == 0
+    capsys.readouterr()
+    assert main(["schema", "--plugin-dir", "."]) == 0
+    schema = json.loads(capsys.readouterr().out)
+    assert "greeting" in schema["$defs"]["plugin-say-hello"]["properties"]
+    (tmp_path / "say_hello.py").write_text("1 / 0\n")
+    with pytest.raises(SystemExit) as ended:
+        main(["schema", "--plugin-dir", "."])
+    assert ended.value.code == 2
+    assert "say_hello.py:1: ZeroDivisionError" in capsys.readouterr().err
+    load_schemas.cache_clear()

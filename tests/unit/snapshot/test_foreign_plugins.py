@@ -92,6 +92,9 @@ def test_other_files_may_stand_beside_it(tmp_path: Path, name: str) -> None:
         (GOOD.replace('"say-hello"', '"other"'), 1, "NAME is 'other'"),
         (GOOD.replace("= 5", '= "5"'), 1, "PRIORITY is not a whole number"),
         (GOOD.replace("def access", "def acces"), 1, "none of the phases"),
+        (GOOD.replace("def access", "def response"), 1, "none of the phases"),
+        (GOOD + "\n    def response(self, ctx): ...\n", 1, "there is no phase response"),
+        (GOOD.replace("def access", "async def log"), 1, "log cannot wait"),
         (GOOD.replace("text: str", "text: bytes"), 1, "no schema can be made"),
         (GOOD.replace("text: str", "text: 'Nope'"), 1, "no schema can be made"),
         ("\0", 1, "null bytes"),
@@ -116,6 +119,11 @@ def test_files_that_are_no_text(tmp_path: Path) -> None:
     (tmp_path / "say_hello.py").unlink()
     (tmp_path / "say_hello.py").symlink_to(tmp_path / "nowhere.py")
     assert "it cannot be read" in bring_in([str(tmp_path)]).problems[0].message
+
+
+def test_what_is_not_enabled_is_not_run(tmp_path: Path) -> None:
+    brought = bring_in([str(folder(tmp_path, "1 / 0"))], {"bundled", "other"})
+    assert (brought.code, brought.problems) == ((), ())
 
 
 def test_missing_folder_is_a_problem(tmp_path: Path) -> None:
