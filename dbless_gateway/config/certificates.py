@@ -7,12 +7,15 @@ contain any part of a key.
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
+
+# Authorities that renew by machine do so a month ahead; what is nearer to its end was forgotten.
+EXPIRES_SOON = timedelta(days=21)
 
 _PEM_BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----\s.*?-----END \1-----", re.DOTALL)
 
@@ -70,6 +73,19 @@ def digest(pem: str) -> str:
     from cryptography.hazmat.primitives.serialization import Encoding
 
     return sha256(_load_chain(pem)[0].public_bytes(Encoding.DER)).hexdigest()
+
+
+def expires_at(pem: str) -> datetime:
+    """Return when the first of the chain's certificates expires."""
+    return min(certificate.not_valid_after_utc for certificate in _load_chain(pem))
+
+
+def expiry_warning(pem: str, now: datetime) -> str | None:
+    """Return what is to be said about a certificate that has expired or soon will; None: nothing."""
+    end = expires_at(pem)
+    if end > now + EXPIRES_SOON:
+        return None
+    return f"the certificate {'expires' if end > now else 'expired'} on {end:%Y-%m-%d at %H:%M} UTC"
 
 
 def matches_key(certificate: str, key: str) -> bool:

@@ -250,6 +250,11 @@ _TABLE: dict[str, Code] = {
         "Since format 3.0 only a path that begins with `~` is a regular expression; this one is compared "
         "literally.",
     ),
+    "lint/certificate-expires": Code(
+        WARNING,
+        "A certificate at its end",
+        "It has expired, or will within three weeks: clients will refuse the connection. Renew it.",
+    ),
     "lint/health-never-ejects": Code(
         WARNING,
         "Health checks that can never eject a target",

@@ -1,11 +1,16 @@
-"""A lint of services: TLS that anybody could answer."""
+"""Lints of TLS: services that anybody could pose as, certificates at their end."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
+from dbless_gateway.config.certificates import expiry_warning
 from dbless_gateway.config.drafts import Finding
 from dbless_gateway.lint.subject import Found, Subject
 
 UNVERIFIED = "lint/tls-unverified"
+
+EXPIRES = "lint/certificate-expires"
 
 _VERIFIABLE = frozenset({"https", "tls"})
 
@@ -22,3 +27,13 @@ def unverified(subject: Subject) -> Found:
         message = f"the service is spoken to with {service.protocol}, but its certificate is not verified"
         path = (field,) if field is not None else ()
         yield draft, Finding(path, UNVERIFIED, message, "set `tls_verify: true`")
+
+
+def expiring(subject: Subject) -> Found:
+    """Find certificates that have expired or soon will."""
+    now = datetime.now(UTC)
+    for certificate in subject.entities.certificates:
+        for field, pem in (("cert", certificate.cert), ("cert_alt", certificate.cert_alt)):
+            message = expiry_warning(pem, now) if pem is not None else None
+            if message is not None:
+                yield subject.places.of(certificate), Finding((field,), EXPIRES, message)

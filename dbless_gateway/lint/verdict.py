@@ -43,6 +43,7 @@ _OF_ENTITIES: Mapping[str, Lint] = MappingProxyType(
         health.NEVER_EJECTS: health.never_ejects,
         credentials.PLAINTEXT: credentials.plaintext_credentials,
         tls.UNVERIFIED: tls.unverified,
+        tls.EXPIRES: tls.expiring,
         unused.UPSTREAM: unused.upstreams,
         unused.CONSUMER: unused.consumers,
         unused.CERTIFICATE: unused.certificates,

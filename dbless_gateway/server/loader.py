@@ -12,9 +12,12 @@ import os
 import pickle
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import BinaryIO, NamedTuple
 
 from dbless_gateway.admin.changes import Edit
+from dbless_gateway.config.certificates import expiry_warning
 from dbless_gateway.config.entities import Entities
 from dbless_gateway.config.load import LoadOptions, load
 from dbless_gateway.config.problems import Problem
@@ -24,6 +27,7 @@ from dbless_gateway.server.frames import frame
 from dbless_gateway.server.load_messages import OUTCOME, SLICE, Loaded, LoadRequest
 from dbless_gateway.snapshot.compile import CompileOptions, compile_snapshot
 from dbless_gateway.snapshot.dry_run import DryRunHost
+from dbless_gateway.snapshot.plugin_loader import problem_at
 from dbless_gateway.snapshot.foreign_plugins import foreign_schemas, prepare
 
 
@@ -72,7 +76,27 @@ def check(request: LoadRequest) -> Checked:
         compiled = compile_snapshot(entities, DryRunHost(), options)
         if isinstance(compiled, list):
             entities, problems = None, problems + compiled
+        else:
+            problems += _expiring(entities)
     return Checked(entities, problems, texts if request.wants_texts else ())
+
+
+def _expiring(entities: Entities) -> list[Problem]:
+    """Warn of certificates at their end: this log is where someone looks when clients complain."""
+    now = datetime.now(UTC)
+    found: list[Problem] = []
+    for certificate in entities.certificates:
+        message = expiry_warning(certificate.cert, now)
+        if message is not None:
+            problem = problem_at(
+                certificate.where,
+                "lint/certificate-expires",
+                f'certificate "{certificate.id}"',
+                message,
+                None,
+            )
+            found.append(replace(problem, severity="warning"))
+    return found
 
 
 def _sources(request: LoadRequest) -> list[Source]:

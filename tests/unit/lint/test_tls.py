@@ -1,10 +1,13 @@
-"""Services that speak TLS without looking at the certificate."""
+"""Services that speak TLS without looking at the certificate, and certificates at their end."""
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from dbless_gateway.lint.tls import UNVERIFIED
+from dbless_gateway.lint.tls import EXPIRES, UNVERIFIED
+from tests.support.authority import Authority
 from tests.support.findings import findings
 
 
@@ -29,3 +32,19 @@ def test_unverified(service: str, path: str) -> None:
 )
 def test_verified_or_not_tls(service: str) -> None:
     assert findings(f"services: [{service}]", UNVERIFIED) == []
+
+
+@pytest.mark.parametrize(
+    ("days", "expected"),
+    [(-1, "the certificate expired on "), (20, "the certificate expires on "), (22, None)],
+)
+def test_certificates_at_their_end(days: float, expected: str | None) -> None:
+    cert, key = Authority().issue("a.test", days=days)
+    text = json.dumps(
+        {"_format_version": "3.0", "certificates": [{"cert": cert, "key": key, "snis": [{"name": "a.test"}]}]}
+    )
+    found = findings(text, EXPIRES)
+
+    assert [(problem.path, problem.message.startswith(expected or "")) for problem in found] == (
+        [("certificates[0].cert", True)] if expected else []
+    )
