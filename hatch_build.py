@@ -40,17 +40,10 @@ HOT_MODULES = (
     "pdk/identity.py",
     "pdk/windows.py",
     "routing/cache.py",
-    "routing/inputs.py",
-    "routing/match.py",
     "routing/paths.py",
-    "routing/request.py",
-    "routing/router.py",
-    "runtime/balancer.py",
     "runtime/counters.py",
-    "runtime/lineup.py",
     "runtime/peer.py",
     "runtime/pools.py",
-    "runtime/upstreams.py",
     "snapshot/chains.py",
 )
 C_EXTENSION = ("dbless_gateway.http1._splitting", "dbless_gateway/http1/_splitting.c")

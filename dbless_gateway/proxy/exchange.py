@@ -69,6 +69,7 @@ class Exchange(ExchangeContext):
 
     __slots__ = (
         "balancer",
+        "failure",
         "hash_input",
         "peer",
         "request_side",
@@ -131,6 +132,7 @@ class Exchange(ExchangeContext):
         self.response_side = _WAITING
         self.response_chunked = False
         self.status = 0
+        self.failure: Failure | None = None  # what went wrong, unless the client did it
         self.upstream_status: int | None = None
         # What it took; moments are of the monotonic clock, 0 stands for "not yet".
         self.sent_at = self.answered_at = self.ended_at = 0.0
@@ -596,6 +598,7 @@ class Exchange(ExchangeContext):
         if self.response_side is not ResponseSide.WAITING:
             return
         if failure.source is not Source.CLIENT:
+            self.failure = failure
             self.gateway.log_failure(self, failure, detail)
         reply = failure_reply(self, failure)
         if self.tried:

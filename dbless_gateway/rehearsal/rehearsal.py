@@ -138,11 +138,16 @@ class Rehearsal:
     ) -> None:
         self.close()
 
-    async def _open(self) -> _ObservedGateway:
+    async def _open(self) -> Gateway:
         for _ in self._runtime.adopt_steps(self.snapshot):
             pass
         self._runtime.activate()
-        return _ObservedGateway(self.options, self._runtime, self.snapshot)
+        log = logging.Logger("rehearsal")
+        self._observer = _Observer(self._loop)
+        log.addHandler(self._observer)
+        gateway = Gateway(self.options, self._runtime, self.snapshot, log)
+        gateway.access_log = self._observer.ended
+        return gateway
 
     def send(self, question: Question, answer: TargetAnswer | None = None) -> Outcome:
         """Play a request; targets give ``answer``."""
@@ -180,15 +185,16 @@ class Rehearsal:
         gateway, targets = self._gateway, self._targets
         targets.answer = answer
         targets.requests.clear()
-        gateway.begin_watching()
-        client = _Client(gateway.done)
+        observer = self._observer
+        observer.begin_watching()
+        client = _Client(observer.done)
         connection = gateway.protocol_factory(question.scheme, question.port)()
         wire = Wire(connection, client.feed, _facts(question))
         connection.connection_made(wire)
         wire.deliver(question.to_bytes())
         try:
             async with asyncio.timeout(_PATIENCE_S):
-                exchange = await gateway.done
+                exchange = await observer.done
         except TimeoutError:
             message = f"{question.method} {question.url}: no answer within {_PATIENCE_S:.0f} s"
             raise Unanswered(message) from None
@@ -201,9 +207,9 @@ class Rehearsal:
             headers=headers,
             body=body,
             exchange=exchange,
-            failure=gateway.failure,
+            failure=exchange.failure if exchange is not None else None,
             target_requests=tuple(targets.requests),
-            bugs=tuple(gateway.bugs),
+            bugs=tuple(observer.bugs),
         )
 
 
@@ -231,44 +237,29 @@ class _Client:
             self._done.set_result(None)
 
 
-class _ObservedGateway(Gateway):
-    """Tells when an exchange has ended, and what it had to log."""
+class _Observer(logging.Handler):
+    """Tells when an exchange has ended, and which exceptions of plugins the gateway had to log."""
 
-    __slots__ = ("bugs", "done", "failure")
-
-    def __init__(self, options: ProxyOptions, runtime: RuntimeState, snapshot: Snapshot) -> None:
-        log = logging.Logger("rehearsal")
-        log.addHandler(_BugCollector(self))
-        super().__init__(options, runtime, snapshot, log)
-        self.access_log = self._ended
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__()
+        self._loop = loop
         self.begin_watching()
 
     def begin_watching(self) -> None:
         """Forget the exchange before."""
-        self.done: asyncio.Future[Exchange | None] = self.loop.create_future()
-        self.failure: Failure | None = None
+        self.done: asyncio.Future[Exchange | None] = self._loop.create_future()
         self.bugs: list[str] = []
 
-    def log_failure(self, exchange: Exchange, failure: Failure, detail: str) -> None:
-        """Remember it."""
-        self.failure = failure
-
-    def _ended(self, exchange: Exchange) -> None:
+    def ended(self, exchange: Exchange) -> None:
+        """Take the place of the access log."""
         if not self.done.done():
             self.done.set_result(exchange)
 
-
-class _BugCollector(logging.Handler):
-    """Keeps the exceptions that plugins have raised; the rest of the log is of no interest."""
-
-    def __init__(self, gateway: _ObservedGateway) -> None:
-        super().__init__()
-        self._gateway = gateway
-
     def emit(self, record: logging.LogRecord) -> None:
+        """Keep the exceptions that plugins have raised."""
         if record.exc_info and record.exc_info[1] is not None:
             error = record.exc_info[1]
-            self._gateway.bugs.append(f"{record.getMessage()}: {type(error).__name__}: {error}")
+            self.bugs.append(f"{record.getMessage()}: {type(error).__name__}: {error}")
 
 
 def _read_response(data: bytes, *, is_head: bool) -> tuple[int, tuple[tuple[str, str], ...], bytes]:
