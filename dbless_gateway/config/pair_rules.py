@@ -19,6 +19,7 @@ from dbless_gateway.config.certificates import (
     public_matches_private,
 )
 from dbless_gateway.config.drafts import Finding
+from dbless_gateway.config.jwk import can_be_loaded
 from dbless_gateway.config.validate import is_vault_reference
 
 Fields = Mapping[str, Any]
@@ -87,10 +88,10 @@ def _jwk(text: str, kid: object) -> list[Finding]:
         jwk = json.loads(text)
     except (ValueError, RecursionError):
         return [Finding(("jwk",), "key/invalid", "could not json decode jwk string")]
-    if not isinstance(jwk, dict) or not isinstance(jwk.get("kty"), str):
-        return [Finding(("jwk",), "key/invalid", "could not load JWK, likely not a valid key")]
-    if kid is not None and jwk.get("kid") != kid:
+    if isinstance(jwk, dict) and kid is not None and jwk.get("kid") != kid:
         return [Finding(("jwk",), "key/invalid", "kid in jwk.kid must be equal to keys.kid")]
+    if not isinstance(jwk, dict) or not can_be_loaded(jwk):
+        return [Finding(("jwk",), "key/invalid", "could not load JWK, likely not a valid key")]
     return []
 
 
