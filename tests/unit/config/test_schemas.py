@@ -72,6 +72,13 @@ def test_every_field_is_described(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", FILES, ids=_name)
+def test_every_example_is_right(path: Path) -> None:
+    for record in _records(json.loads(path.read_text())):
+        for example in record.get("examples", ()):
+            assert Validator(record).findings(example) == [], example
+
+
+@pytest.mark.parametrize("path", FILES, ids=_name)
 def test_every_extension_is_understood(path: Path) -> None:
     for record in _records(json.loads(path.read_text())):
         if isinstance(record.get("format"), str):
@@ -90,6 +97,7 @@ SILENT = {
     "$id",
     "title",
     "description",
+    "examples",
     "default",
     "deprecated",
     "properties",
@@ -228,3 +236,8 @@ def test_an_empty_list_is_an_empty_map_of_headers() -> None:
 def test_an_empty_mapping_is_no_reference() -> None:
     for empty in ("{}", "[]"):
         assert not load_text(f"routes: [{{paths: [/], service: {empty}}}]").entities
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "\u00e4" * 90, "../kong", "key-auth/", "\x00", ""])
+def test_a_name_that_no_file_system_takes_is_no_plugin(name: str) -> None:
+    assert load_schemas().plugin(name) is None
