@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from dbless_gateway.cli.plugin import main
+from tests.support.foreign_plugins import forgetting_plugins
 from tests.support.gateway import REPOSITORY
 
 
@@ -17,9 +18,8 @@ from tests.support.gateway import REPOSITORY
 def _in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("KONG_PLUGIN_DIR", raising=False)
-    yield
-    for name in [name for name in sys.modules if name.startswith("dbless_gateway_plugins.")]:
-        del sys.modules[name]
+    with forgetting_plugins():
+        yield
 
 
 @pytest.mark.slow

@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator
 from dbless_gateway.cli.main import main
 from dbless_gateway.config.editor_schema import editor_schema
 from dbless_gateway.config.schemas import load_schemas
+from tests.support.foreign_plugins import forgetting_plugins
 from tests.support.gateway import REPOSITORY
 
 FILES = REPOSITORY / "tests" / "compat" / "files"
@@ -116,12 +117,12 @@ def test_plugins_of_your_own_are_in_it(
     monkeypatch.chdir(tmp_path)
     assert main(["plugin", "new", "say-hello"]) == 0
     capsys.readouterr()
-    assert main(["schema", "--plugin-dir", "."]) == 0
+    with forgetting_plugins():
+        assert main(["schema", "--plugin-dir", "."]) == 0
     schema = json.loads(capsys.readouterr().out)
     assert "greeting" in schema["$defs"]["plugin-say-hello"]["properties"]
     (tmp_path / "say_hello.py").write_text("1 / 0\n")
-    with pytest.raises(SystemExit) as ended:
+    with forgetting_plugins(), pytest.raises(SystemExit) as ended:
         main(["schema", "--plugin-dir", "."])
     assert ended.value.code == 2
     assert "say_hello.py:1: ZeroDivisionError" in capsys.readouterr().err
-    load_schemas.cache_clear()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +21,7 @@ from dbless_gateway.snapshot.dry_run import DryRunHost
 from dbless_gateway.snapshot.foreign_plugins import ForeignPlugins, PluginFault, bring_in, find_foreign, run
 from dbless_gateway.snapshot.plugin_loader import find_module, make_instance
 from tests.support.exchange_script import make_plugin
+from tests.support.foreign_plugins import forgetting_plugins
 
 GOOD = '''"""Say hello."""
 from dataclasses import dataclass
@@ -49,10 +49,8 @@ CONFIG = '_format_version: "3.0"\nplugins: [{name: say-hello, config: {text: %s}
 @pytest.fixture(autouse=True)
 def _clean() -> Iterator[None]:
     """Forget what a test has brought in."""
-    yield
-    for name in [name for name in sys.modules if name.startswith("dbless_gateway_plugins.")]:
-        del sys.modules[name]
-    load_schemas.cache_clear()
+    with forgetting_plugins():
+        yield
 
 
 def folder(tmp_path: Path, text: str = GOOD, name: str = "say_hello.py") -> Path:
