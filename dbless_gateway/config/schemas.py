@@ -17,6 +17,8 @@ from typing import Any, Protocol
 
 Schema = dict[str, Any]
 
+_MAX_NAME = 100
+
 
 def schemas_folder() -> Path:
     """Return the folder of the schemas: inside the installed package, or beside it in a checkout."""
@@ -301,6 +303,9 @@ class Schemas:
         return enabled is None or name in enabled or (BUNDLED in enabled and self._exists(name))
 
     def _exists(self, plugin: str) -> bool:
+        # Longer than any name, and shorter than what a file system takes for one.
+        if len(plugin) > _MAX_NAME or not plugin.isascii():
+            return False
         return plugin.replace("-", "").isalnum() and (self._folder / "plugins" / f"{plugin}.json").is_file()
 
     def _read(self, name: str) -> Schema:
