@@ -122,3 +122,43 @@ def test_a_change_by_hand_is_kept_and_a_broken_file_refuses(file: Path) -> None:
         assert file.read_text() == "services: ["
         # What is served is still what was written last.
         assert json.loads(run("curl -s http://localhost:8001/upstreams", gateway))["data"]
+
+
+@pytest.mark.slow
+def test_writers_at_once_lose_nothing_and_a_condition_holds(file: Path) -> None:
+    with Gateway(file, workers=2, flags=("--admin-write", "on")) as gateway:
+        target = f"http://localhost:{gateway.admin_port}/upstreams"
+        writers = [
+            subprocess.Popen(["curl", "-f", "-s", "-o", os.devnull, target, "-d", f"name=u{number}"])
+            for number in range(4)
+        ]
+        assert [writer.wait(60) for writer in writers] == [0] * 4
+        listed = json.loads(run("curl -s http://localhost:8001/upstreams", gateway))
+        assert {row["name"] for row in listed["data"]} == {"u0", "u1", "u2", "u3"}
+        before = file.read_text()
+        code = "curl -s -o /dev/null -w %{http_code} -X DELETE http://localhost:8001/upstreams/u0"
+        assert run(f"{code} -H 'If-Match: \"another\"'", gateway) == "412"
+        assert file.read_text() == before
+        current = gateway.status()["configuration_hash"]
+        assert run(f"{code} -H 'If-Match: \"{current}\"'", gateway) == "204"
+        assert "u0" not in file.read_text()
+
+
+@pytest.mark.slow
+def test_requests_are_counted_over_workers_and_reloads(tmp_path: Path, origins: tuple[str, str]) -> None:
+    file = tmp_path / "kong.yaml"
+    text = FILE.replace("unreachable.test", origins[0]) + (
+        "plugins:\n  - name: prometheus\n    config: {status_code_metrics: true}\n"
+    )
+    file.write_text(text)
+    with Gateway(file, workers=2) as gateway:
+        for _ in range(6):
+            assert gateway.fetch("/mock").status == 200
+        previous = gateway.status()["configuration_hash"]
+        write_atomically(file, text + "# changed\n")
+        gateway.wait_for_configuration(previous)
+        assert gateway.fetch("/mock").status == 200
+        said = run(f"curl -f -s http://localhost:{gateway.status_port}/metrics", gateway)
+        (line,) = [line for line in said.splitlines() if line.startswith("kong_http_requests_total{")]
+        assert 'route="mocking",code="200",source="service"' in line
+        assert line.endswith(" 7")
