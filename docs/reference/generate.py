@@ -1,4 +1,4 @@
-"""Writes the reference pages that tables in the code already hold: settings, commands, endpoints.
+"""Writes the reference pages that tables in the code already hold: settings, commands, fields.
 
 ``make docs`` runs it; ``tests/tidy/test_reference.py`` fails when a page is not what this would write.
 """
@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import json
 import pkgutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -16,6 +17,7 @@ from dbless_gateway import plugins as bundled
 from dbless_gateway.admin.api import ADMIN_API, STATUS_API, Endpoint
 from dbless_gateway.cli.main import COMMANDS
 from dbless_gateway.config.codes import CODES
+from dbless_gateway.config.schemas import Schema, load_schemas, schemas_folder
 from dbless_gateway.pdk import context, plugin, reply, schema, testing
 from dbless_gateway.server.settings import SETTINGS
 
@@ -111,7 +113,42 @@ _PARTS_OF_A_REQUEST = (
 _LENT = (plugin.Counters, plugin.Cache, plugin.Metrics, plugin.Queue)
 
 
+def entities() -> str:
+    """Return the page of entities: every field that a configuration may have."""
+    schemas = load_schemas()
+    names = sorted(schemas.collections)
+    found = {name: json.loads((schemas_folder() / schemas.collections[name]).read_text()) for name in names}
+    sections = [
+        f"## {name}\n\n{schema['description']}\n\n{_field_table(schema)}" for name, schema in found.items()
+    ]
+    return _page(
+        "Entities",
+        "The collections of `kong.yaml` and their fields, from `schemas/`.\n"
+        "A field that is bold must be given. `dbless-gateway schema` prints all of this for editors.",
+        *sections,
+    )
+
+
+def plugin_fields() -> str:
+    """Return the page of plugins' configurations, also of those that are only checked."""
+    run = {_plugin(name).NAME for name in _plugin_modules()}
+    sections = []
+    for path in sorted((schemas_folder() / "plugins").glob("*.json")):
+        schema = json.loads(path.read_text())
+        note = "" if path.stem in run else "\n\nIt is checked, and this version does not run it."
+        rows = _field_table(schema) if schema.get("properties") else "It has no fields."
+        sections.append(f"## {path.stem}\n\n{schema['description']}{note}\n\n{rows}")
+    return _page(
+        "Fields of plugins",
+        "What `config` of each plugin may hold, from `schemas/`.\n"
+        "[Plugins](plugins.md) tells what they do and what is different from Kong's.",
+        *sections,
+    )
+
+
 PAGES: dict[str, Callable[[], str]] = {
+    "entities.md": entities,
+    "plugin-fields.md": plugin_fields,
     "settings.md": settings,
     "commands.md": commands,
     "endpoints.md": endpoints,
@@ -119,6 +156,58 @@ PAGES: dict[str, Callable[[], str]] = {
     "plugins.md": plugins,
     "pdk.md": pdk,
 }
+
+
+def _field_table(schema: Schema) -> str:
+    return _table(("field", "type", "default", "meaning"), _field_rows(schema, ""))
+
+
+def _field_rows(schema: Schema, prefix: str) -> Iterator[Sequence[str]]:
+    """Yield a row for every field, and for the fields of records inside it."""
+    for name, field in schema["properties"].items():
+        if name.startswith("_"):
+            continue
+        shown = f"`{prefix}{name}`"
+        is_required = name in schema.get("required", ()) or "x-kong-required" in field
+        default = _code(json.dumps(field["default"])) if field.get("default") is not None else ""
+        yield f"**{shown}**" if is_required else shown, _kind(field), default, _meaning(field)
+        inner = field.get("items") if isinstance(field.get("items"), dict) else field
+        if "x-kong-reference" not in field and inner and "properties" in inner:
+            mark = "[]." if inner is not field else "."
+            yield from _field_rows(inner, f"{prefix}{name}{mark}")
+
+
+def _kind(field: Schema) -> str:
+    if "x-kong-reference" in field:
+        return "reference"
+    given = field.get("type", "any")
+    kinds = [kind for kind in ([given] if isinstance(given, str) else given) if kind != "null"]
+    kind = " or ".join(kinds)
+    items = field.get("items", {})
+    if kind == "array" and "type" in items:
+        kind = f"{'set' if 'x-kong-set' in field else 'array'} of {_kind(items)}s"
+    limits = field if kind in ("integer", "number") else {}
+    low, high = limits.get("minimum"), limits.get("maximum")
+    return kind if low is None and high is None else f"{kind}, {_number(low)} to {_number(high)}"
+
+
+def _number(limit: float | None) -> str:
+    return "any" if limit is None else f"{limit:g}" if abs(limit) < 1e6 else f"{limit:.0f}"
+
+
+def _meaning(field: Schema) -> str:
+    choices = field.get("enum") or field.get("items", {}).get("enum")
+    parts = [field.get("description", "")]
+    if choices:
+        parts.append(f"One of {', '.join(f'`{choice}`' for choice in choices if choice is not None)}.")
+    if "x-kong-referenceable" in field:
+        parts.append("May be a vault reference.")
+    if field.get("examples"):
+        shown = (
+            example if isinstance(example, str) else json.dumps(example) for example in field["examples"]
+        )
+        parts.append(f"Example: {' or '.join(f'`{text}`' for text in shown)}.")
+    return " ".join(part for part in parts if part)
 
 
 def _plugin_modules() -> list[str]:
