@@ -69,7 +69,7 @@ class Site:
         write_atomically(self.plugins / "say_hello.py", text)
 
     def write_config(self, config: dict[str, object]) -> None:
-        plugins = [{"name": "say-hello", "config": config}]
+        plugins = [{"name": "say-hello", "config": config}, {"name": "prometheus"}]
         write_atomically(self.config, document(service(self.address, "/"), plugins=plugins))
 
     def validate(self) -> subprocess.CompletedProcess[str]:
@@ -157,6 +157,8 @@ def test_error_in_a_plugin_is_a_500_unless_it_may_fail(tmp_path: Path, fail_open
                 assert gateway.fetch("/", headers=[(header, "1")]).status == status
             assert gateway.fetch("/").status == 200
             gateway.log.wait_for("RuntimeError: asked to, later")
+            metrics = fetch(gateway.status_port, "/metrics").body.decode()
+            assert 'kong_plugin_latency_us_count{plugin="say-hello",phase="access"}' in metrics
 
 
 def test_timer_runs_while_its_plugin_is_configured(tmp_path: Path) -> None:
