@@ -160,6 +160,9 @@ class Context(Protocol):
     def set_response_header(self, name: str, value: str) -> None:
         """Set a header of the coming response, whoever makes it. For phases before header_filter."""
 
+    def set_response_headers(self, names: tuple[str, ...], values: tuple[str, ...]) -> None:
+        """Set several at once, at the price of about one; ``names`` should be the same tuple every time."""
+
     def add_response_header(self, name: str, value: str) -> None:
         """Add a header line to the coming response, whoever makes it. For phases before header_filter."""
 

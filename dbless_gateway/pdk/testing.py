@@ -182,6 +182,9 @@ class FakeContext:
     def set_response_header(self, name: str, value: str) -> None:
         self.response_headers[name] = value
 
+    def set_response_headers(self, names: tuple[str, ...], values: tuple[str, ...]) -> None:
+        self.response_headers.update(zip(names, values, strict=True))
+
     def add_response_header(self, name: str, value: str) -> None:
         self.added_headers.append((name, value))
 

@@ -30,6 +30,9 @@ from dbless_gateway.pdk.windows import LENGTH_S, CurrentWindow, SlidingWindow, s
 NAME = "rate-limiting"
 PRIORITY = 910
 
+# Of the window that leaves least, after the headers of each window.
+_TIGHTEST_HEADERS = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
+
 NIL_UUID = "00000000-0000-0000-0000-000000000000"
 
 # More often than this a synchronisation with Redis makes no sense; -1 asks Redis for each request.
@@ -73,6 +76,8 @@ class Handler:
             for period in LENGTH_S
             if (value := getattr(config, period)) is not None
         ]
+        per_limit = [(limit.limit_header, limit.remaining_header) for limit in self._limits]
+        self._header_names = (*(name for pair in per_limit for name in pair), *_TIGHTEST_HEADERS)
         self._identify = _identifier(config)
         self._key_prefix = f"ratelimit:{env.route_id or NIL_UUID}:{env.service_id or NIL_UUID}:"
         self._shows_headers = not config.hide_client_headers
@@ -106,7 +111,7 @@ class Handler:
                 return self._refuse(ctx, key, len(remaining), now)
             remaining.append(rest - 1)
         if self._shows_headers:
-            _show(ctx, self._limits, remaining, now)
+            self._show(ctx, remaining, now)
         return None
 
     def _slide_here(self, ctx: Context, key: str, now: float) -> Reply | None:
@@ -122,7 +127,7 @@ class Handler:
                 return self._refuse_slid(ctx, self._slid_here(key, now), now)
             remaining.append(rest - 1)
         if self._shows_headers:
-            _show(ctx, self._limits, remaining, now)
+            self._show(ctx, remaining, now)
         return None
 
     def _slid_here(self, key: str, now: float) -> list[int]:
@@ -203,7 +208,7 @@ class Handler:
         if min(remaining) <= 0:
             return self._answer_full(ctx, remaining, now)
         if self._shows_headers:
-            _show(ctx, self._limits, [rest - 1 for rest in remaining], now)
+            self._show(ctx, [rest - 1 for rest in remaining], now)
         return None
 
     def _answer_slid(self, ctx: Context, before: list[int], now: float) -> Reply | None:
@@ -211,7 +216,7 @@ class Handler:
         if min(remaining) <= 0:
             return self._refuse_slid(ctx, before, now)
         if self._shows_headers:
-            _show(ctx, self._limits, [rest - 1 for rest in remaining], now)
+            self._show(ctx, [rest - 1 for rest in remaining], now)
         return None
 
     def _refuse_slid(self, ctx: Context, before: list[int], now: float) -> Reply:
@@ -233,8 +238,30 @@ class Handler:
     ) -> Reply:
         if not self._shows_headers:
             return refuse(ctx, self._status, self._message)
-        reset = _show(ctx, self._limits, remaining, now, waits_s)
+        reset = self._show(ctx, remaining, now, waits_s)
         return refuse(ctx, self._status, self._message, (("Retry-After", reset),))
+
+    def _show(
+        self, ctx: Context, remaining: list[float], now: float, waits_s: list[int] | None = None
+    ) -> str:
+        """Set the client's headers; return the seconds until the tightest window ends, or lets one more pass."""
+        limits = self._limits
+        values: list[str] = []
+        tightest, least, least_text = limits[0], inf, ""
+        for limit, rest in zip(limits, remaining, strict=True):
+            if rest < 0:
+                rest = 0
+            text = str(rest) if isinstance(rest, int) else _number(rest)
+            values += (limit.text, text)
+            # Limits are in the order of their length, and of equals the longer window wins.
+            if rest <= least:
+                tightest, least, least_text = limit, rest, text
+        if waits_s is None:
+            reset = str(seconds_to_reset(tightest.period, tightest.window.starts_at, now))
+        else:
+            reset = str(waits_s[limits.index(tightest)])
+        ctx.set_response_headers(self._header_names, (*values, tightest.text, least_text, reset))
+        return reset
 
 
 class _Limit:
@@ -255,35 +282,6 @@ class _Limit:
         """Return the window of a plugin whose windows slide."""
         assert isinstance(self.window, SlidingWindow)
         return self.window
-
-
-def _show(
-    ctx: Context,
-    limits: list[_Limit],
-    remaining: list[float],
-    now: float,
-    waits_s: list[int] | None = None,
-) -> str:
-    """Set the client's headers; return the seconds until the tightest window ends, or lets one more pass."""
-    set_header = ctx.set_response_header
-    tightest, least, least_text = limits[0], inf, ""
-    for limit, rest in zip(limits, remaining, strict=True):
-        if rest < 0:
-            rest = 0
-        text = str(rest) if isinstance(rest, int) else _number(rest)
-        set_header(limit.limit_header, limit.text)
-        set_header(limit.remaining_header, text)
-        # Limits are in the order of their length, and of equals the longer window wins.
-        if rest <= least:
-            tightest, least, least_text = limit, rest, text
-    if waits_s is None:
-        reset = str(seconds_to_reset(tightest.period, tightest.window.starts_at, now))
-    else:
-        reset = str(waits_s[limits.index(tightest)])
-    set_header("RateLimit-Limit", tightest.text)
-    set_header("RateLimit-Remaining", least_text)
-    set_header("RateLimit-Reset", reset)
-    return reset
 
 
 def _number(value: float) -> str:

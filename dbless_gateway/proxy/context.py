@@ -178,7 +178,7 @@ class ExchangeContext:
     upstream_request: UpstreamRequest | None
     identity_block: bytes | None
     new_cookie: NewCookie | None
-    pending_headers: list[tuple[str, str, bool]] | None
+    pending_headers: list[tuple[tuple[str, ...], tuple[str, ...], bool]] | None
     response_view: ResponseView | None
     status: int
     consumer: Consumer | None
@@ -397,19 +397,23 @@ class ExchangeContext:
 
     def set_response_header(self, name: str, value: str) -> None:
         """Set a header of the coming response."""
+        self.set_response_headers((name,), (value,))
+
+    def set_response_headers(self, names: tuple[str, ...], values: tuple[str, ...]) -> None:
+        """Set several headers of the coming response."""
         pending = self.pending_headers
         if pending is None:
-            self.pending_headers = [(name, value, True)]
+            self.pending_headers = [(names, values, True)]
         else:
-            pending.append((name, value, True))
+            pending.append((names, values, True))
 
     def add_response_header(self, name: str, value: str) -> None:
         """Add a line to the coming response."""
         pending = self.pending_headers
         if pending is None:
-            self.pending_headers = [(name, value, False)]
+            self.pending_headers = [((name,), (value,), False)]
         else:
-            pending.append((name, value, False))
+            pending.append(((name,), (value,), False))
 
     @property
     def response(self) -> ResponseView:

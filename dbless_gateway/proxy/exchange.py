@@ -109,7 +109,9 @@ class Exchange(ExchangeContext):
         # The plugins.
         self.chain: Chain = gateway.snapshot.global_chain
         self.position = 0
-        self.pending_headers: list[tuple[str, str, bool]] | None = None
+        self.pending_headers: list[tuple[tuple[str, ...], tuple[str, ...], bool]] | None = (
+            None  # (.., replaces)
+        )
         self.response_view: ResponseView | None = None
         self._shared: dict[str, Any] | None = None
         self._query_args: dict[str, list[str | bool]] | None = None

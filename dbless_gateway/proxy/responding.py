@@ -117,7 +117,11 @@ def filtered(exchange: Exchange, status: int, block: bytes, line: bytes) -> tupl
     headers = Headers(block)
     pending = exchange.pending_headers
     if pending is not None:
-        headers.put(pending)
+        for names, values, replaces in pending:
+            if replaces:
+                headers.set_together(names, values)
+            else:
+                headers.add(names[0].encode("latin-1"), values[0].encode("latin-1", "replace"))
     cookie = exchange.new_cookie
     if cookie is not None:
         headers.remove_starting(b"set-cookie", cookie.name.encode("latin-1") + b"=")
