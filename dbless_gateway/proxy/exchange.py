@@ -326,7 +326,7 @@ class Exchange(ExchangeContext):
         key = peer.address if service.tls is None else (peer.address, server_name(host), service.tls.trust)
         target = self.target = gateway.take_connection(key)
         if target is not None:
-            return self.forward(target)
+            return self.forward(target, host)
         self.wait = Wait.CONNECT
         self.client.deadline = gateway.now + service.connect_timeout_s
         if self.retrying is not None:
@@ -351,13 +351,14 @@ class Exchange(ExchangeContext):
     def on_connected(self, target: TargetConnection) -> None:
         """A dialled connection is ready."""
         if target is self.target and self.response_side is ResponseSide.WAITING:
-            self.forward(target)
+            assert self.peer is not None
+            assert self.compiled_service is not None
+            self.forward(target, self._upstream_host(self.peer, self.compiled_service))
 
-    def forward(self, target: TargetConnection) -> None:
+    def forward(self, target: TargetConnection, host: bytes) -> None:
         """Send the head, and the body as far as it is there."""
-        service, peer, upload, request = self.compiled_service, self.peer, self.upload, self.upstream_request
+        service, upload, request = self.compiled_service, self.upload, self.upstream_request
         assert service is not None
-        assert peer is not None
         framing, pieces = b"", _NOTHING
         if request is not None and request.body is not None:
             framing, pieces = b"\r\nContent-Length: %d" % len(request.body), [request.body]
@@ -367,7 +368,7 @@ class Exchange(ExchangeContext):
             framing, pieces = upload.framing()
         elif self.head.has_empty_body:
             framing = b"\r\nContent-Length: 0"
-        head = request_head(self, self._upstream_host(peer, service), framing)
+        head = request_head(self, host, framing)
         target.begin(self)
         if not pieces:
             target.write(head)
