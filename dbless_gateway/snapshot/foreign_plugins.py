@@ -88,7 +88,8 @@ def is_plugin_file(path: Path) -> bool:
 def prepare(settings: PluginSettings) -> BroughtPlugins:
     """Make this process ready for a configuration with plugins from elsewhere."""
     brought = bring_in(settings.folders, settings.enabled)
-    load_schemas().extend(ForeignPlugins(), settings.enabled)
+    broken = {plugin_name(Path(p.file).stem): f"{p.file}:{p.line}: {p.message}" for p in brought.problems}
+    load_schemas().extend(ForeignPlugins(broken), settings.enabled)
     return brought
 
 
@@ -171,7 +172,10 @@ def check_contract(module: ModuleType, name: str) -> None:
 
 
 class ForeignPlugins:
-    """Satisfies ``config.schemas.OtherPlugins``."""
+    """Satisfies ``config.schemas.OtherPlugins``; ``broken`` says why a plugin of a folder is missing."""
+
+    def __init__(self, broken: Mapping[str, str] | None = None) -> None:
+        self._broken = broken or {}
 
     def names(self) -> Iterable[str]:
         """Return the names of the plugins that were brought in, and of installed ones."""
@@ -187,7 +191,9 @@ class ForeignPlugins:
             return None
 
     def fault(self, name: str) -> str | None:
-        """Return why an installed plugin cannot be loaded."""
+        """Return why a plugin cannot be loaded."""
+        if name in self._broken:
+            return self._broken[name]
         try:
             find_foreign(name)
         except PluginFault as fault:

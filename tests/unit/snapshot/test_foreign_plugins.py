@@ -18,7 +18,15 @@ from dbless_gateway.pdk.identity import Identities
 from dbless_gateway.snapshot.chains import Instance
 from dbless_gateway.snapshot.compile import CompileOptions, compile_snapshot
 from dbless_gateway.snapshot.dry_run import DryRunHost
-from dbless_gateway.snapshot.foreign_plugins import ForeignPlugins, PluginFault, bring_in, find_foreign, run
+from dbless_gateway.snapshot.foreign_plugins import (
+    ForeignPlugins,
+    PluginFault,
+    PluginSettings,
+    bring_in,
+    find_foreign,
+    prepare,
+    run,
+)
 from dbless_gateway.snapshot.plugin_loader import find_module, make_instance
 from tests.support.exchange_script import make_plugin
 from tests.support.foreign_plugins import forgetting_plugins
@@ -172,6 +180,17 @@ def test_config_is_judged_by_the_dataclass(tmp_path: Path) -> None:
     assert loaded(tmp_path, "hi") == []
     (problem,) = loaded(tmp_path, "5")
     assert (problem.path, problem.message) == ("plugins[0].config.text", "expected a string")
+
+
+def test_broken_plugin_is_not_called_unknown_where_it_is_used(tmp_path: Path) -> None:
+    folder(tmp_path, GOOD + "1 / 0\n")
+    brought = prepare(PluginSettings((str(tmp_path),)))
+    found = load([Source("kong.yaml", CONFIG % "hi")], LoadOptions(plugins=brought)).problems
+    assert [(problem.code, problem.file) for problem in found] == [
+        ("plugin/code", str(tmp_path / "say_hello.py")),
+        ("plugin/code", "kong.yaml"),
+    ]
+    assert f"say_hello.py:{len(GOOD.splitlines()) + 1}: ZeroDivisionError" in found[1].message
 
 
 def test_code_travels_with_the_configuration(tmp_path: Path) -> None:
