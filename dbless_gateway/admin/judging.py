@@ -11,8 +11,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from dbless_gateway.admin.failures import schema_violation
+from dbless_gateway.admin.failures import plain, schema_violation
 from dbless_gateway.config.drafts import Report
+from dbless_gateway.config.faults import Fatal
 from dbless_gateway.config.json_positions import read_json
 from dbless_gateway.config.problems import Problem
 from dbless_gateway.config.rules import Judge
@@ -29,7 +30,11 @@ def mistakes_of(collection: str, fields: Mapping[str, Any], flavor: str) -> list
     """Return the path and the text of everything that is wrong with an entity."""
     schemas, report = load_schemas(), Report()
     # The judge points into a document, so one is made around the entity.
-    document, _ = read_json(json.dumps({collection: [fields]}), "body")
+    try:
+        document, _ = read_json(json.dumps({collection: [fields]}), "body")
+    except Fatal as failure:
+        # A number that is none, such as infinity.
+        raise plain(400, failure.fault.message) from None
     judge = Judge(schemas, report, flavor)
     drafts = collect_drafts(document, schemas, report)
     for draft in drafts:

@@ -295,6 +295,9 @@ class Planner:
         return bool(wanted != getattr(item, field))
 
     def _move(self, schema: EntitySchema, draft: Draft, item: Item, fields: dict[str, Any]) -> Plan:
+        if draft.document.substituted:
+            # What stands for a variable would be written down as its value, which may be a secret.
+            raise plain(409, "the file uses variables; move the entity to its new parent by hand")
         children = {
             name: plain_data(draft.source[name]) for name in schema.record.children if name in draft.source
         }

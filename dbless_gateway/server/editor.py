@@ -65,7 +65,12 @@ def make(request: EditRequest) -> tuple[Edit, tuple[tuple[str, str], ...], Entit
     change, flavor = request.change, request.load.options.router_flavor
     loaded = load(
         [Source(name) for name in request.load.files],
-        LoadOptions(router_flavor=flavor, seed=request.load.seed, plugins=prepare(request.load.plugins)),
+        LoadOptions(
+            router_flavor=flavor,
+            expand_env=request.load.expand_env,
+            seed=request.load.seed,
+            plugins=prepare(request.load.plugins),
+        ),
     )
     if loaded.entities is None:
         raise _unusable(loaded.problems)

@@ -44,7 +44,7 @@ def path_of(endpoint: Endpoint, keys: list[str]) -> str:
     return path
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(endpoint=st.sampled_from(BODIES), keys=st.lists(KEYS, min_size=3, max_size=3), fields=FIELDS)
 def test_json_bodies(endpoint: Endpoint, keys: list[str], fields: dict[str, Any]) -> None:
     body = json.dumps(fields).encode()
@@ -54,7 +54,7 @@ def test_json_bodies(endpoint: Endpoint, keys: list[str], fields: dict[str, Any]
     assert answer.status in EXPECTED
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     endpoint=st.sampled_from(BODIES),
     kind=st.sampled_from(
@@ -68,7 +68,7 @@ def test_any_bytes(endpoint: Endpoint, kind: str, body: bytes) -> None:
     assert ask(FixedCommands(served=SERVED), endpoint.method, path, body, kind).status in EXPECTED
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     endpoint=st.sampled_from([row for row in ADMIN_API if row.method == "GET" and row.path != "/explain"]),
     keys=st.lists(KEYS, min_size=3, max_size=3),

@@ -214,3 +214,18 @@ def test_errors_are_kongs(change: Change, status: int, code: int | None) -> None
         plan(TEXT, change)
     answer = failure.value.answer
     assert (answer.status, json.loads(answer.body or b"{}").get("code")) == (status, code)
+
+
+def test_the_value_of_a_variable_is_never_written_down() -> None:
+    text = TEXT.replace("[/list]", "['${{ env \"DECK_PATH_X\" }}']")
+    options = LoadOptions(environ={"DECK_PATH_X": "/secret"})
+    found = load([Source("kong.yaml", text)], options)
+    assert found.entities is not None
+    planner = Planner.over(found.entities, found.documents, "traditional_compatible")
+    with pytest.raises(Failure) as failure:
+        planner.plan(Change("PATCH", "routes", "list", {"service": {"name": "spare"}}))
+    assert failure.value.answer.status == 409
+    made = planner.plan(Change("PATCH", "routes", "list", {"strip_path": False}))
+    after = edit(text, made.steps, is_json=False)
+    assert "DECK_PATH_X" in after
+    assert "/secret" not in after
