@@ -52,6 +52,7 @@ class Gateway:
         "access_log",
         "active_exchanges",
         "charset",
+        "has_default_tokens",
         "idle_waiter",
         "is_draining",
         "judge",
@@ -88,6 +89,12 @@ class Gateway:
         version = options.version.encode()
         self.via_line = b"\r\nVia: 1.1 kong/" + version
         self.via_line_10 = b"\r\nVia: 1 kong/" + version
+        self.has_default_tokens = (
+            options.latency_tokens
+            and options.server_tokens
+            and options.request_id_downstream
+            and not options.upstream_status
+        )
         self.server_line = b"\r\nServer: kong/" + version
         self.request_ids = _request_ids()
         self.charset = options.charset.encode() if options.charset else None

@@ -62,6 +62,25 @@ def proxied_head(exchange: Exchange, response: ResponseHead, framing: bytes) -> 
         line, block = filtered(exchange, response.status, block, line)
         if exchange.status != response.status:
             framing = _reframed(exchange, response, framing)
+    gateway, sent_at = exchange.gateway, exchange.sent_at
+    if gateway.has_default_tokens and not special and block.find(b"\r\nServer:") >= 0:
+        # What nearly all responses need, in one expression.
+        upstream_ms = int((exchange.answered_at - sent_at) * 1000)
+        proxy_ms = int((sent_at - exchange.started) * 1000)
+        if upstream_ms < _LATENCY_TABLE_MS and proxy_ms < _LATENCY_TABLE_MS:
+            return b"".join(
+                (
+                    line,
+                    block,
+                    framing,
+                    _UPSTREAM_LATENCY[upstream_ms],
+                    _PROXY_LATENCY[proxy_ms],
+                    gateway.via_line,
+                    b"\r\nX-Kong-Request-Id: ",
+                    exchange.request_id_bytes,
+                    b"\r\n\r\n",
+                )
+            )
     parts = [line, block, framing]
     _add_proxied_tokens(exchange, special, block, parts)
     return b"".join(parts)
