@@ -61,7 +61,8 @@ def open_rehearsal(arguments: argparse.Namespace, parser: argparse.ArgumentParse
     if isinstance(made, list):
         _print(made)
         return None
-    return Opened(made, environment_values(loaded.texts, options.environ))
+    secrets = [secret.value for secret in loaded.entities.secrets if secret.value]
+    return Opened(made, environment_values(loaded.texts, options.environ) + secrets)
 
 
 def _load(arguments: argparse.Namespace, options: LoadOptions) -> Loaded:
