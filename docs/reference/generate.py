@@ -62,7 +62,8 @@ def plugins() -> str:
     rows = [(f"`{module.NAME}`", str(module.PRIORITY), *_said(module)) for module in found]
     return _page(
         "Plugins",
-        "In the order in which they run. A plugin that is not in this list is an error in the configuration.",
+        "In the order in which they run. Any other plugin is an error in the configuration.\n"
+        "Fields that Kong does not have are [on a page of their own](extensions.md).",
         _table(("name", "priority", "does", "differs from Kong"), rows),
     )
 

@@ -241,3 +241,16 @@ def test_an_empty_mapping_is_no_reference() -> None:
 @pytest.mark.parametrize("name", ["a" * 300, "\u00e4" * 90, "../kong", "key-auth/", "\x00", ""])
 def test_a_name_that_no_file_system_takes_is_no_plugin(name: str) -> None:
     assert load_schemas().plugin(name) is None
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"), [("{}", {}), ("{anonymous_on: missing}", {"anonymous_on": "missing"})]
+)
+def test_fields_that_are_not_kongs_are_only_where_the_file_has_them(
+    config: str, expected: dict[str, str]
+) -> None:
+    """Tools that know Kong's fields read a plugin's config."""
+    (plugin,) = accept(f"plugins: [{{name: key-auth, config: {config}}}]").plugins
+
+    assert {name: value for name, value in plugin.config.items() if name == "anonymous_on"} == expected
+    assert plugin.config["anonymous"] is None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dbless_gateway.pdk.signatures import ALGORITHMS, make_verifier
+from dbless_gateway.pdk.signatures import ALGORITHMS, make_jwk_verifier, make_verifier
 
 
 @pytest.mark.parametrize("algorithm", sorted(ALGORITHMS))
@@ -27,3 +27,20 @@ def test_base64_of_both_alphabets() -> None:
         assert verify is not None
         assert not verify(b"x", b"y")
     assert make_verifier("HS256", "no!", is_base64=True) is None
+
+
+@pytest.mark.parametrize("algorithm", [*sorted(ALGORITHMS), "none"])
+@pytest.mark.parametrize(
+    "jwk",
+    [
+        {},
+        {"kty": "oct", "k": "c2VjcmV0"},
+        {"kty": "RSA"},
+        {"kty": "RSA", "n": 5, "e": []},
+        {"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA"},
+        {"kty": "OKP", "crv": "X25519", "x": "AA"},
+        {"kty": ["EC"]},
+    ],
+)
+def test_what_is_no_key_of_an_issuer(algorithm: str, jwk: dict[str, object]) -> None:
+    assert make_jwk_verifier(algorithm, jwk) is None
