@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from dbless_gateway.server.activation import PassedSockets
 from dbless_gateway.server.listen import Listen
 
 
@@ -50,12 +51,12 @@ class Listener:
                 os.unlink(self.listen.path)
 
 
-def bind_all(listens: Sequence[Listen], slots: int) -> list[Listener]:
-    """Bind every address, or none; ``start`` makes them listen."""
+def bind_all(listens: Sequence[Listen], slots: int, passed: PassedSockets | None = None) -> list[Listener]:
+    """Bind every address, or none; ``start`` makes them listen. Sockets ``passed`` to us are used as is."""
     bound: list[Listener] = []
     try:
         for listen in listens:
-            bound += _bind(listen, slots)
+            bound += _bind(listen, slots, passed or PassedSockets())
     except BaseException:
         for listener in bound:
             listener.close()
@@ -63,7 +64,7 @@ def bind_all(listens: Sequence[Listen], slots: int) -> list[Listener]:
     return bound
 
 
-def _bind(listen: Listen, slots: int) -> list[Listener]:
+def _bind(listen: Listen, slots: int, passed: PassedSockets) -> list[Listener]:
     if listen.path is not None:
         return [_bind_path(listen, listen.path)]
     try:
@@ -72,7 +73,7 @@ def _bind(listen: Listen, slots: int) -> list[Listener]:
         raise ListenError(f"{listen}: {error.strerror}") from None
     # The same address may be found twice, when /etc/hosts names it twice.
     places = {(family, place[:2]): place for family, _, _, _, place in found}
-    return [_bind_place(listen, family, place, slots) for (family, _), place in places.items()]
+    return [_bind_place(listen, family, place, slots, passed) for (family, _), place in places.items()]
 
 
 def _bind_path(listen: Listen, path: str) -> Listener:
@@ -100,8 +101,15 @@ def _remove_abandoned(path: str) -> None:
 
 
 def _bind_place(
-    listen: Listen, family: socket.AddressFamily, place: tuple[object, ...], slots: int
+    listen: Listen,
+    family: socket.AddressFamily,
+    place: tuple[object, ...],
+    slots: int,
+    passed: PassedSockets,
 ) -> Listener:
+    ready = passed.take(family, str(place[0]), listen.port)
+    if ready is not None:
+        return Listener(listen, _shown(family, place), listen.port, (ready,))
     sockets: list[socket.socket] = []
     try:
         for _ in range(slots if listen.reuseport else 1):
@@ -115,9 +123,12 @@ def _bind_place(
             sock.close()
         reason = os.strerror(error.errno or 0)
         raise ListenError(f"bind() to {listen} failed ({error.errno}: {reason})") from None
+    return Listener(listen, _shown(family, place), int(str(place[1])), tuple(sockets))
+
+
+def _shown(family: socket.AddressFamily, place: tuple[object, ...]) -> str:
     host, port = place[:2]
-    shown = f"[{host}]:{port}" if family == socket.AF_INET6 else f"{host}:{port}"
-    return Listener(listen, shown, int(str(port)), tuple(sockets))
+    return f"[{host}]:{port}" if family == socket.AF_INET6 else f"{host}:{port}"
 
 
 def _refuse_shared_address(family: socket.AddressFamily, place: tuple[object, ...]) -> None:

@@ -25,6 +25,7 @@ from dbless_gateway.admin.server import AdminServer
 from dbless_gateway.config.problems import Problem
 from dbless_gateway.runtime.report import NO_HASH, LoadTotals, NodeReport, ReloadReport, merge_counts
 from dbless_gateway.server import logs
+from dbless_gateway.server.activation import PassedSockets
 from dbless_gateway.server.configurations import Configurations
 from dbless_gateway.server.control import LogLevel, ReopenLogs
 from dbless_gateway.server.listen import Listen
@@ -77,6 +78,7 @@ class Supervisor:
         self._fast = asyncio.Event()
         self._ending = asyncio.Event()
         self._reloading = asyncio.Lock()
+        self._passed = PassedSockets()
         self._listeners: list[Listener] = []
         self._servers: list[AdminServer] = []
         self._addresses: dict[str, str] = {}  # as bound, by kind of listener
@@ -111,17 +113,20 @@ class Supervisor:
     async def _open(self) -> None:
         """Take the addresses and answer probes, before the configuration is looked at."""
         settings = self._settings
-        self._listeners = bind_all(settings.proxy_listens, settings.workers)
+        self._passed = PassedSockets.of(os.environ)
+        self._listeners = bind_all(settings.proxy_listens, settings.workers, self._passed)
         self._note_addresses("proxy", self._listeners)
         await self._open_api("admin", settings.admin_listens, ADMIN_API)
         await self._open_api("status", settings.status_listens, STATUS_API)
+        if left := self._passed.left():
+            raise ListenError(f"no *_listen setting names what systemd listens on: {', '.join(left)}")
         logs.event(_log, "info", "listening", **self._addresses)
 
     async def _open_api(self, name: str, listens: Sequence[Listen], table: Sequence[Endpoint]) -> None:
         api = Api(table, self._commands, is_protected=name == "admin")
         server = AdminServer(api.answer, f"kong/{self._settings.proxy.version}")
         self._servers.append(server)
-        listeners = bind_all(listens, 1)
+        listeners = bind_all(listens, 1, self._passed)
         self._note_addresses(name, listeners)
         for listener in listeners:
             tls = None
@@ -312,6 +317,7 @@ class Supervisor:
             await server.close()
         for listener in self._listeners:
             listener.close()
+        self._passed.close()
         if self._shared is not None:
             self._shared.close()
 
