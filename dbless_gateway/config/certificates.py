@@ -81,8 +81,14 @@ def expires_at(pem: str) -> datetime:
 
 
 def expiry_warning(pem: str, now: datetime) -> str | None:
-    """Return what is to be said about a certificate that has expired or soon will; None: nothing."""
-    end = expires_at(pem)
+    """Return what is to be said about a certificate that has expired or soon will; None: nothing.
+
+    Nothing is said either of a text that is no certificate: a secret can be anything, and its user tells.
+    """
+    try:
+        end = expires_at(pem)
+    except ValueError:
+        return None
     if end > now + EXPIRES_SOON:
         return None
     return f"the certificate {'expires' if end > now else 'expired'} on {end:%Y-%m-%d at %H:%M} UTC"

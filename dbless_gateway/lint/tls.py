@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from dbless_gateway.config.certificates import expiry_warning
 from dbless_gateway.config.drafts import Finding
 from dbless_gateway.lint.subject import Found, Subject
+from dbless_gateway.snapshot.secrets import reveal
 
 UNVERIFIED = "lint/tls-unverified"
 
@@ -32,7 +33,7 @@ def unverified(subject: Subject) -> Found:
 def expiring(subject: Subject) -> Found:
     """Find certificates that have expired or soon will."""
     now = datetime.now(UTC)
-    for certificate in subject.entities.certificates:
+    for certificate in reveal(subject.entities).entities.certificates:
         for field, pem in (("cert", certificate.cert), ("cert_alt", certificate.cert_alt)):
             message = expiry_warning(pem, now) if pem is not None else None
             if message is not None:

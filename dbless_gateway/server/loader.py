@@ -28,6 +28,7 @@ from dbless_gateway.server.load_messages import OUTCOME, SLICE, Loaded, LoadRequ
 from dbless_gateway.snapshot.compile import CompileOptions, compile_snapshot
 from dbless_gateway.snapshot.dry_run import DryRunHost
 from dbless_gateway.snapshot.plugin_loader import problem_at
+from dbless_gateway.snapshot.secrets import reveal
 from dbless_gateway.snapshot.foreign_plugins import foreign_schemas, prepare
 
 
@@ -85,7 +86,7 @@ def _expiring(entities: Entities) -> list[Problem]:
     """Warn of certificates at their end: this log is where someone looks when clients complain."""
     now = datetime.now(UTC)
     found: list[Problem] = []
-    for certificate in entities.certificates:
+    for certificate in reveal(entities).entities.certificates:
         message = expiry_warning(certificate.cert, now)
         if message is not None:
             problem = problem_at(

@@ -8,7 +8,7 @@ import pytest
 
 from dbless_gateway.lint.tls import EXPIRES, UNVERIFIED
 from tests.support.authority import Authority
-from tests.support.findings import findings
+from tests.support.findings import findings, judged
 
 
 @pytest.mark.parametrize(
@@ -48,3 +48,9 @@ def test_certificates_at_their_end(days: float, expected: str | None) -> None:
     assert [(problem.path, problem.message.startswith(expected or "")) for problem in found] == (
         [("certificates[0].cert", True)] if expected else []
     )
+
+
+def test_a_certificate_whose_secret_is_missing_never_expires() -> None:
+    verdict = judged("certificates: [{cert: '{vault://env/c}', key: '{vault://env/k}'}]")
+    assert not verdict.has_errors()
+    assert "lint/certificate-expires" not in {problem.code for problem in verdict.problems}

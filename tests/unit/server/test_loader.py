@@ -58,6 +58,13 @@ def test_variables_are_expanded_when_the_settings_say_so(expand: bool, expected:
     assert names == expected
 
 
+def test_a_certificate_whose_secret_is_missing_is_no_obstacle() -> None:
+    text = '_format_version: "3.0"\ncertificates: [{cert: "{vault://env/no-c}", key: "{vault://env/no-k}"}]\n'
+    found = check(LoadRequest((), (("inline", text),), ProxyOptions()))
+    assert found.entities is not None
+    assert [problem.code for problem in found.problems] == ["vault/unresolved"] * 2
+
+
 def test_keys_that_the_file_leaves_out_depend_on_the_seed_alone() -> None:
     text = (
         '_format_version: "3.0"\nconsumers:\n- username: ann\n  keyauth_credentials:\n  - tags: [made up]\n'
