@@ -129,7 +129,7 @@ def test_the_configuration_may_stand_in_a_variable(tmp_path: Path) -> None:
 
 
 def test_unknown_variables_get_one_warning_each(tmp_path: Path) -> None:
-    environment = {"KONG_PROXY_LISTN": "x", "KONG_NEW_DNS_CLIENT": "on", "KONG_PG_HOST": "z"}
+    environment = {"KONG_PROXY_LISTN": "x", "KONG_WASM": "on", "KONG_PG_HOST": "z"}
     file = write(tmp_path, service("127.0.0.1:1"))
     with Gateway(file, environment=environment) as gateway:
         warnings = [line for line in gateway.log.lines if "[warn]" in line]
