@@ -54,9 +54,11 @@ def proxied_head(exchange: Exchange, response: ResponseHead, framing: bytes) -> 
     """Return the client's head for a target's response; ``framing`` holds its length or coding and persistence."""
     special, line, block = response.special, response.line, response.plain
     content_type = response.content_type
-    if content_type is not None:
-        block += with_charset(content_type, exchange.gateway.charset)
     chain = exchange.chain
+    if content_type is not None:
+        # The default charset comes behind the plugins, which see the type as the target named it.
+        charset = None if chain.header_filter else exchange.gateway.charset
+        block += with_charset(content_type, charset)
     is_watched = chain.header_filter or chain.log or exchange.new_cookie is not None
     if is_watched or exchange.pending_headers is not None:
         line, block = filtered(exchange, response.status, block, line)
@@ -103,7 +105,7 @@ def reply_lines(exchange: Exchange, reply: Reply) -> tuple[bytes, bytes]:
     block = Headers(b"")
     for name, value in reply.headers:
         raw_value = value.encode("latin-1", "replace") or b" "
-        if name.lower() == "content-type":
+        if name.lower() == "content-type" and not exchange.chain.header_filter:
             raw_value = with_charset(raw_value, exchange.gateway.charset).partition(b": ")[2]
         block.add(name.encode("latin-1"), raw_value)
     return filtered(exchange, reply.status, block.block, line)
@@ -150,10 +152,21 @@ def filtered(exchange: Exchange, status: int, block: bytes, line: bytes) -> tupl
         view = exchange.response_view = ResponseView(status, headers)
         for step in steps:
             step(exchange)
+        if steps:
+            _add_charset(headers, exchange.gateway.charset)
         if view.status != status:
             line = STATUS_LINES.get(view.status) or b"HTTP/1.1 %d" % view.status
             exchange.status = view.status
     return line, headers.block
+
+
+def _add_charset(headers: Headers, charset: bytes | None) -> None:
+    """Give the final content type its default charset."""
+    content_type = headers.get(b"content-type")
+    if content_type is not None:
+        named = with_charset(content_type, charset).partition(b": ")[2]
+        if named != content_type:
+            headers.set(b"Content-Type", named)
 
 
 def _add_proxied_tokens(

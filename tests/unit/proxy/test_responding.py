@@ -288,3 +288,21 @@ def test_status_without_body_set_late(make_stage: MakeStage, status: int) -> Non
     assert client.receive() == b""
     client.send(request_bytes())
     target.read_request()
+
+
+def test_plugins_see_the_type_that_the_target_named(make_stage: MakeStage) -> None:
+    """The default charset is added behind them, as the web server under Kong does it."""
+    seen: list[str | None] = []
+
+    class Looker:
+        def header_filter(self, ctx: Any) -> None:
+            seen.append(ctx.response.headers.get("Content-Type"))
+
+    stage = make_stage(plugins=[Looker()])
+    client = stage.connect()
+    client.send(request_bytes())
+    target = stage.accept()
+    target.read_request()
+    target.answer(b"x", "200 OK", "Content-Type: text/plain")
+    assert client.read_response().get("Content-Type") == "text/plain; charset=UTF-8"
+    assert seen == ["text/plain"]
