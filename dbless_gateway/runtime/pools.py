@@ -1,8 +1,9 @@
 """Idle connections to targets, by endpoint.
 
-A key names everything that makes two connections interchangeable: address, and for TLS the SNI, trust and client
-certificate. Taking is last in, first out (the warmest connection), retiring is oldest first; nothing is ever scanned
-on a request. A connection that its target closed stays in its place until it is met, marked ``closed``.
+A key names everything that makes two connections interchangeable: address, and for TLS the SNI, trust and
+client certificate. Taking is last in, first out (the warmest connection), retiring is oldest first; nothing
+is ever scanned on a request. A connection that its target closed stays in its place until it is met, marked
+``closed``.
 
 Knows nothing of HTTP: whoever gives a connection back vouches that it is idle and clean.
 """
@@ -30,7 +31,9 @@ class Pools:
     __slots__ = ("_idle", "idle_timeout_s", "limit")
 
     def __init__(self, limit: int, idle_timeout_s: float) -> None:
-        """``limit``: idle connections per endpoint, 0 keeps none; ``idle_timeout_s``: 0 keeps them for ever."""
+        """``limit``: idle connections per endpoint, 0 keeps none; ``idle_timeout_s``: 0 keeps them for
+        ever.
+        """
         self.limit = limit
         self.idle_timeout_s = idle_timeout_s
         self._idle: dict[Hashable, deque[IdleConnection]] = {}

@@ -1,7 +1,7 @@
 """RuntimeState: the one root of everything that a worker has learned and that outlives a snapshot.
 
-Keyed by stable identity, never by object, so a reload keeps it: ``adopt_steps`` prepares state for what is new,
-``activate`` goes with the swap, ``sweep`` drops what no snapshot names any more.
+Keyed by stable identity, never by object, so a reload keeps it: ``adopt_steps`` prepares state for what is
+new, ``activate`` goes with the swap, ``sweep`` drops what no snapshot names any more.
 """
 
 from __future__ import annotations
