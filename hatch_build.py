@@ -1,8 +1,8 @@
 """The optional compiled build: with DBLESS_GATEWAY_COMPILE=1 the hot modules go into the wheel compiled, too.
 
-``make wheel`` does it. The typed modules below are compiled by mypyc as they stand, and the split of heads is a small C
-extension. The pure modules stay in the wheel beside them and are what is imported where no compiled one fits; both run
-the same tests. Without the variable nothing here happens, and the wheel is pure.
+``make wheel`` does it. The typed modules below are compiled by mypyc as they stand, and the split of heads is
+a small C extension. The pure modules stay in the wheel beside them and are what is imported where no compiled
+one fits; both run the same tests. Without the variable nothing here happens, and the wheel is pure.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 SWITCH = "DBLESS_GATEWAY_COMPILE"
 
-# What runs for every request. All classes here are duck-typed towards asyncio, since inheriting from an interpreted
-# class would keep mypyc from making native ones.
+# What runs for every request. All classes here are duck-typed towards asyncio, since inheriting from an
+# interpreted class would keep mypyc from making native ones.
 HOT_MODULES = (
     "http1/headers.py",
     "http1/bodies.py",

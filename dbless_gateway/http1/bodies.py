@@ -149,7 +149,7 @@ class ChunkedBody:
         size, semicolon, extension = line.partition(b";")
         if semicolon:
             size = size.rstrip(b" \t")
-            if any(byte < 0x20 and byte != 0x09 or byte == 0x7F for byte in extension):
+            if any((byte < 0x20 and byte != 0x09) or byte == 0x7F for byte in extension):
                 raise BadBody("a chunk extension contains control characters")
         if not size or len(size) > _MAX_CHUNK_SIZE_DIGITS or not _HEX_DIGITS.issuperset(size):
             raise BadBody("a chunk size is not a hexadecimal number")
@@ -193,7 +193,7 @@ def _may_forward(line: bytes) -> bool:
     name, colon, value = line.partition(b":")
     if not colon or not name or not _NAME_BYTES.issuperset(name):
         raise BadBody("a trailer field is malformed")
-    if any(byte < 0x20 and byte != 0x09 or byte == 0x7F for byte in value):
+    if any((byte < 0x20 and byte != 0x09) or byte == 0x7F for byte in value):
         raise BadBody("a trailer field contains control characters")
     folded = name.lower().replace(b"_", b"-")
     return folded not in _FORBIDDEN_TRAILERS and not folded.startswith(_FORBIDDEN_TRAILER_PREFIXES)

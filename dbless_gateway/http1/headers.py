@@ -1,11 +1,13 @@
 """A block of header lines: read and edited as the bytes it is, without ever becoming a dictionary.
 
-A block is every line with its CRLF *in front* (``\\r\\nHost: a\\r\\nAccept: b``), so blocks can be concatenated, and a
-line is found by searching for ``\\r\\nname:`` in a folded copy (lower case, ``_`` as ``-``), which is made once and only
-when somebody asks. A look-up costs about 0.2 us, an edit a copy of the block; most requests pay for neither.
+A block is every line with its CRLF *in front* (``\\r\\nHost: a\\r\\nAccept: b``), so blocks can be
+concatenated, and a line is found by searching for ``\\r\\nname:`` in a folded copy (lower case, ``_`` as
+``-``), which is made once and only when somebody asks. A look-up costs about 0.2 us, an edit a copy of the
+block; most requests pay for neither.
 
-Rules: a block given to ``Headers`` was judged well-formed before (no bare CR or LF, no folded lines, no space before
-a colon). Values that come from plugins are checked here: a CR, LF or NUL in one would split the message.
+Rules: a block given to ``Headers`` was judged well-formed before (no bare CR or LF, no folded lines, no space
+before a colon). Values that come from plugins are checked here: a CR, LF or NUL in one would split the
+message.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """The head of a request: judged, then taken apart in one pass.
 
-``httptools`` (llhttp, strict) judges; it is fed the head alone and has no callbacks, which is its fastest form.
-``splitting`` then takes out the lines that the gateway itself must understand or replace; all others stay together
-as they were received and go on to the target as they are.
+``httptools`` (llhttp, strict) judges; it is fed the head alone and has no callbacks, which is its fastest
+form. ``splitting`` then takes out the lines that the gateway itself must understand or replace; all others
+stay together as they were received and go on to the target as they are.
 
-Judge and scan must agree: whatever they see differently (two Hosts, a request line of four parts) is refused here.
-What is refused and why follows RFC 9112; the statuses are those of Kong (nginx).
+Judge and scan must agree: whatever they see differently (two Hosts, a request line of four parts) is refused
+here. What is refused and why follows RFC 9112; the statuses are those of Kong (nginx).
 """
 
 from __future__ import annotations
@@ -112,8 +112,8 @@ class Judge:
 class RequestHead:
     """A parsed request head.
 
-    ``plain`` is the block of all lines that pass unchanged. ``special`` maps the other names (lower case, Host
-    excepted) to their value; repeated lines are joined with ", ".
+    ``plain`` is the block of all lines that pass unchanged. ``special`` maps the other names (lower case,
+    Host excepted) to their value; repeated lines are joined with ", ".
     """
 
     __slots__ = (
@@ -230,7 +230,9 @@ def _take_unusual_method(request: RequestHead, method: bytes) -> None:
 
 
 def _origin_form(request: RequestHead, target: bytes) -> bytes:
-    """Return the origin-form of an absolute-form target, whose authority replaces Host (RFC 9112 section 3.2.2)."""
+    """Return the origin-form of an absolute-form target, whose authority replaces Host (RFC 9112 section
+    3.2.2).
+    """
     folded = target[:8].lower()
     for scheme in (b"http://", b"https://"):
         if folded.startswith(scheme):
@@ -309,8 +311,8 @@ def _interpret_connection(request: RequestHead, connection: bytes) -> None:
     request.keep_alive = b"close" not in tokens and (request.minor == 1 or b"keep-alive" in tokens)
     if b"upgrade" in tokens and request.minor:
         request.upgrade = request.special.get(b"upgrade")
-    # Fields that the client names are its connection's alone (RFC 9110 section 7.6.1). Those which frame or route
-    # cannot be named away: they are special, and handled as what they are.
+    # Fields that the client names are its connection's alone (RFC 9110 section 7.6.1). Those which frame or
+    # route cannot be named away: they are special, and handled as what they are.
     named = [token for token in tokens if token not in (b"close", b"keep-alive", b"upgrade", b"te", b"")]
     if named:
         plain = Headers(request.plain)

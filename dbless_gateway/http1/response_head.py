@@ -1,7 +1,7 @@
 """The head of a target's response: judged, then taken apart in one pass, like a request's.
 
-A target is trusted more than a client, but not to frame: two lengths, a length with a transfer coding, folded lines or
-an unknown version end the connection, and the client gets a 502 (see ``proxy/failures.py``).
+A target is trusted more than a client, but not to frame: two lengths, a length with a transfer coding, folded
+lines or an unknown version end the connection, and the client gets a 502 (see ``proxy/failures.py``).
 """
 
 from __future__ import annotations
@@ -65,8 +65,8 @@ _SILENT = _Silent()
 class ResponseHead:
     """A parsed response head.
 
-    ``plain`` is the block of lines that pass unchanged, ``special`` the others by lower-case name. ``body`` is None
-    when there is none; ``length`` is its announced size, None when unknown.
+    ``plain`` is the block of lines that pass unchanged, ``special`` the others by lower-case name. ``body``
+    is None when there is none; ``length`` is its announced size, None when unknown.
     """
 
     __slots__ = (

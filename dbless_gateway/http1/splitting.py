@@ -1,8 +1,8 @@
 """A head taken apart into what passes unchanged and the lines that the gateway must understand or replace.
 
-This is the one pass over a head. Here it is a regular expression; ``_splitting.c`` does the same eight times as fast and
-takes its place where it was built. Both answer the same for every head that the judge has accepted (a property test
-holds them equal); for others they only promise not to fail.
+This is the one pass over a head. Here it is a regular expression; ``_splitting.c`` does the same eight times
+as fast and takes its place where it was built. Both answer the same for every head that the judge has
+accepted (a property test holds them equal); for others they only promise not to fail.
 """
 
 from __future__ import annotations
@@ -70,7 +70,8 @@ def _pattern(names: tuple[str, ...], rest: str) -> re.Pattern[bytes]:
     return re.compile(rf"\r\n(?=[{initials}])((?i:{'|'.join(groups)}):[^\r]*+){rest}".encode())
 
 
-# In a request also a line whose name holds anything but letters, digits, "-" and "_": nginx drops these silently.
+# In a request also a line whose name holds anything but letters, digits, "-" and "_": nginx drops these
+# silently.
 _REQUEST_LINES = _pattern(REQUEST_NAMES, r"|\r\n[-\w]*+[^-\w:\r][^\r]*+")
 _RESPONSE_LINES = _pattern(RESPONSE_NAMES, "")
 
@@ -78,7 +79,8 @@ _RESPONSE_LINES = _pattern(RESPONSE_NAMES, "")
 def split_request(head: bytes) -> Split:
     """Return (request line, block of plain lines, special lines) of a head, its empty line included.
 
-    Lines of the block have their CRLF in front, special lines have none. A line with a forbidden name is gone.
+    Lines of the block have their CRLF in front, special lines have none. A line with a forbidden name is
+    gone.
     """
     pieces = _REQUEST_LINES.split(head[:-4])
     line, crlf, plain = pieces[0].partition(b"\r\n")

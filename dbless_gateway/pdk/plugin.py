@@ -21,7 +21,8 @@ the method exists:
                               configuration is served; may wait. Not overtaken by its next run.
 
 ``needs_request_body = True`` on a handler makes the gateway buffer the request's body before access.
-``changes_body = False`` on one with ``body_filter`` promises that it only looks: the response keeps its length.
+``changes_body = False`` on one with ``body_filter`` promises that it only looks: the response keeps its
+length.
 """
 
 from __future__ import annotations

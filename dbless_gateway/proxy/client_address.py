@@ -1,7 +1,7 @@
 """Who the client is when proxies stand in front: trusted peers and the real address.
 
-Follows Kong: the headers of a peer in ``trusted_ips`` are believed, and the client's address is then taken from
-``real_ip_header``; anything unparsable leaves the address of the connection.
+Follows Kong: the headers of a peer in ``trusted_ips`` are believed, and the client's address is then taken
+from ``real_ip_header``; anything unparsable leaves the address of the connection.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from dbless_gateway.proxy.options import ProxyOptions
 
 Network = IPv4Network | IPv6Network
 
-# As ``real_ip_header``: the address is that of the PROXY protocol, which the connection knows; no header is read.
+# As ``real_ip_header``: the address is that of the PROXY protocol, which the connection knows; no header is
+# read.
 PROXY_PROTOCOL = "proxy_protocol"
 
 

@@ -1,7 +1,8 @@
-"""The plugins' view of an exchange: ``pdk.Context``, satisfied structurally by ``Exchange``, which inherits this.
+"""The plugins' view of an exchange: ``pdk.Context``, satisfied structurally by ``Exchange``, which inherits
+this.
 
-Everything here is made on demand: an exchange whose plugins ask for nothing pays for nothing. Nothing here moves
-bytes or changes the course of the exchange; that is ``exchange.py``.
+Everything here is made on demand: an exchange whose plugins ask for nothing pays for nothing. Nothing here
+moves bytes or changes the course of the exchange; that is ``exchange.py``.
 """
 
 from __future__ import annotations
@@ -136,7 +137,6 @@ class ExchangeContext:
         "compiled_route",
         "compiled_service",
         "consumer",
-        "new_cookie",
         "credential",
         "ended_at",
         "gateway",
@@ -144,6 +144,7 @@ class ExchangeContext:
         "host_name",
         "identity_block",
         "match",
+        "new_cookie",
         "path_bytes",
         "pending_headers",
         "position",

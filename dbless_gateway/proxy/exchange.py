@@ -1,14 +1,16 @@
-"""One request and its response, from match to log. Read this first: the stages stand here in the order in which they run.
+"""One request and its response, from match to log. Read this first: the stages stand here in their order.
 
-    begin -> rewrite -> match -> access -> body -> pick -> connect -> forward -> response head -> body -> finish
+    begin -> rewrite -> match -> access -> body -> pick -> connect -> forward
+          -> response head -> response body -> finish
 
-Each stage is a method whose last line calls the next. Most requests run from ``begin`` to ``forward`` in one go, inside the
-client connection's ``data_received``, and from the response's head to ``finish`` in one go inside the target's.
+Each stage is a method whose last line calls the next. Most requests run from ``begin`` to ``forward`` in one go,
+inside the client connection's ``data_received``, and from the response's head to ``finish`` in one go inside the
+target's.
 
 Rules of the file:
-1. No task and no coroutine for a request whose plugins don't wait; ``suspend`` is the one place that makes a task.
-2. Connections never call each other. They call the ``on_...`` methods here, through ``guarded``, so an exception is one
-   logged traceback and one 500 and never kills the connection in whose callback it happened to run.
+1. No task and no coroutine for a request whose plugins don't wait; ``suspend`` is the one place that makes one.
+2. Connections never call each other. They call the ``on_...`` methods here, through ``guarded``, so an exception
+   is one logged traceback and one 500 and never kills the connection in whose callback it happened to run.
 3. An exchange reads ``gateway.snapshot`` once and never sees two configurations.
 4. What goes wrong is a row of ``failures.py``, handed to ``fail``.
 """
@@ -17,6 +19,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -244,7 +247,7 @@ class Exchange(ExchangeContext):
             elif isinstance(result, Reply):
                 return self.answer(result)
             else:
-                return self.suspend(result, lambda: resume(position))
+                return self.suspend(result, partial(resume, position))
         return after()
 
     def suspend(self, awaitable: Awaitable[Any], then: Callable[[], None]) -> None:

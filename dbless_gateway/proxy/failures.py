@@ -1,7 +1,7 @@
 """Every answer that the gateway itself gives, as one table.
 
-A failure is a value, not an exception. Its row says what the client is told (status and text as Kong words them),
-whose fault it is, whether another try may help, and what health checks learn from it.
+A failure is a value, not an exception. Its row says what the client is told (status and text as Kong words
+them), whose fault it is, whether another try may help, and what health checks learn from it.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ class Lesson(Enum):
 class Failure:
     """One row.
 
-    ``generic``: answered as the web server would (by Accept, else the request's own content type), not as an error
-    raised on purpose (by Accept, else JSON). ``message`` None is the standard text of the status.
+    ``generic``: answered as the web server would (by Accept, else the request's own content type), not as an
+    error raised on purpose (by Accept, else JSON). ``message`` None is the standard text of the status.
     """
 
     name: str

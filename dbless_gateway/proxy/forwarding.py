@@ -1,7 +1,8 @@
-"""The head that the target sees: request line, Host, hop-by-hop removal, forwarded headers (Kong's proxy rules).
+"""The head that the target sees: request line, Host, hop-by-hop removal, forwarded headers (Kong's proxy
+rules).
 
-Everything that is the same for a whole connection was joined once in ``ForwardedFacts``; what is the same for many
-requests (a Host) is remembered. One ``join`` makes the head.
+Everything that is the same for a whole connection was joined once in ``ForwardedFacts``; what is the same for
+many requests (a Host) is remembered. One ``join`` makes the head.
 """
 
 from __future__ import annotations
@@ -41,7 +42,9 @@ _FORGED_IDENTITY = re.compile(
 def identity_block(
     consumer_id: str, custom_id: str | None, username: str | None, credential_id: str | None
 ) -> bytes:
-    """Return the X-Consumer-* lines, each with CRLF in front; without a credential it is the anonymous consumer."""
+    """Return the X-Consumer-* lines, each with CRLF in front; without a credential it is the anonymous
+    consumer.
+    """
     lines = [f"X-Consumer-ID: {consumer_id}"]
     if custom_id is not None:
         lines.append(f"X-Consumer-Custom-ID: {custom_id}")

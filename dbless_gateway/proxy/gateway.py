@@ -1,4 +1,5 @@
-"""Gateway: what all connections of one worker share. It holds the current snapshot; ``swap`` is one assignment.
+"""Gateway: what all connections of one worker share. It holds the current snapshot; ``swap`` is one
+assignment.
 
 Also the worker's clock: one sweep compares stored deadlines, so no request ever makes a timer.
 """
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
     from dbless_gateway.runtime.peer import Peer
     from dbless_gateway.runtime.state import RuntimeState
 
-# The resolution of every timeout. Walking 10,000 idle connections takes about 0.4 ms, so ten times a second is 0.4 %.
+# The resolution of every timeout. Walking 10,000 idle connections takes about 0.4 ms, so ten times a second
+# is 0.4 %.
 _SWEEP_INTERVAL_S = 0.1
 _POOL_SWEEP_EVERY = 10
 # Bytes waiting for a slow peer before the other side is told to wait; two of uvloop's reads.

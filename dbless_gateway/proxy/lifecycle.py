@@ -1,7 +1,8 @@
 """The life of an exchange as two half machines, because uploads and answers overlap; and nothing else.
 
-Each half is an ``IntEnum`` and a table of allowed moves. The code asserts every move against its table (the worker
-runs with ``-O``, so the hot path does not pay); the tests walk the tables, and the page on the life of a request draws them.
+Each half is an ``IntEnum`` and a table of allowed moves. The code asserts every move against its table (the
+worker runs with ``-O``, so the hot path does not pay); the tests walk the tables, and the page on the life of
+a request draws them.
 """
 
 from __future__ import annotations

@@ -11,7 +11,9 @@ from dbless_gateway.snapshot.target_tls import TargetTlsPolicy
 
 @dataclass(frozen=True, slots=True)
 class ProxyOptions:
-    """Times in seconds, sizes in bytes; each field names the Kong setting it comes from where the name differs."""
+    """Times in seconds, sizes in bytes; each field names the Kong setting it comes from where the name
+    differs.
+    """
 
     version: str = "3.9.1"  # what ``Via`` and ``Server`` say
     server_tokens: bool = True  # headers: Server and Via

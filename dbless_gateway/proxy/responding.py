@@ -1,7 +1,7 @@
 """The head that the client sees, of a target's response or of the gateway's own (Kong's proxy rules).
 
-Hop-by-hop lines never pass; framing is written anew by whoever knows the body; Kong's own headers come last, after
-the plugins' header_filter.
+Hop-by-hop lines never pass; framing is written anew by whoever knows the body; Kong's own headers come last,
+after the plugins' header_filter.
 """
 
 from __future__ import annotations
@@ -51,7 +51,9 @@ def with_charset(content_type: bytes, charset: bytes | None) -> bytes:
 
 
 def proxied_head(exchange: Exchange, response: ResponseHead, framing: bytes) -> bytes:
-    """Return the client's head for a target's response; ``framing`` holds its length or coding and persistence."""
+    """Return the client's head for a target's response; ``framing`` holds its length or coding and
+    persistence.
+    """
     special, line, block = response.special, response.line, response.plain
     content_type = response.content_type
     chain = exchange.chain

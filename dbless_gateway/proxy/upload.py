@@ -1,7 +1,7 @@
 """The body of one request on its way from the client to the target.
 
-It is collected while it is small, so that plugins can see it and a failed try can be repeated with it; once it has
-outgrown its buffer it streams, with flow control, and a try can no longer be repeated. A route without
+It is collected while it is small, so that plugins can see it and a failed try can be repeated with it; once
+it has outgrown its buffer it streams, with flow control, and a try can no longer be repeated. A route without
 ``request_buffering`` streams from the start.
 """
 
@@ -178,7 +178,7 @@ class Upload:
     def framing(self) -> tuple[bytes, list[bytes]]:
         """Return the header line that frames the body for the target, and what of it goes with the head."""
         pieces = self.pieces
-        if not self.is_streaming or self._exchange.request_side is RequestSide.DONE and self.is_replayable:
+        if not self.is_streaming or (self._exchange.request_side is RequestSide.DONE and self.is_replayable):
             return b"\r\nContent-Length: %d" % self.size, pieces
         if pieces:
             self.is_replayable = False

@@ -82,9 +82,7 @@ class Configurations:
         self.serves_last_good = True
         return loaded
 
-    def _taught(
-        self, loaded: Configuration | tuple[Problem, ...]
-    ) -> Configuration | tuple[Problem, ...]:
+    def _taught(self, loaded: Configuration | tuple[Problem, ...]) -> Configuration | tuple[Problem, ...]:
         """Let this process know the schemas of plugins whose code it never runs."""
         if isinstance(loaded, Configuration):
             load_schemas().extend(KnownSchemas(loaded.plugin_schemas), self._plugins.enabled)

@@ -27,9 +27,9 @@ from dbless_gateway.server.frames import frame
 from dbless_gateway.server.load_messages import OUTCOME, SLICE, Loaded, LoadRequest
 from dbless_gateway.snapshot.compile import CompileOptions, compile_snapshot
 from dbless_gateway.snapshot.dry_run import DryRunHost
+from dbless_gateway.snapshot.foreign_plugins import foreign_schemas, prepare
 from dbless_gateway.snapshot.plugin_loader import problem_at
 from dbless_gateway.snapshot.secrets import reveal
-from dbless_gateway.snapshot.foreign_plugins import foreign_schemas, prepare
 
 
 def main() -> int:

@@ -1,9 +1,9 @@
 """Which plugin instances run for a route, and in which order.
 
-For each plugin name at most one instance runs per request: the most specific enabled one for the route, the service
-and the consumer authenticated *so far* (Kong's order of precedence). So a consumer changes nothing for the plugins
-that ran before it was known: a chain for a consumer is the route's own chain up to and including the plugin that
-authenticated, and the consumer's choice behind it.
+For each plugin name at most one instance runs per request: the most specific enabled one for the route, the
+service and the consumer authenticated *so far* (Kong's order of precedence). So a consumer changes nothing
+for the plugins that ran before it was known: a chain for a consumer is the route's own chain up to and
+including the plugin that authenticated, and the consumer's choice behind it.
 
 All chains of a route are slot-aligned (see ``model.Chain``). Chains of consumers are built on first sight and
 remembered: routes times consumers can be millions, so they are never built ahead. That memo is bounded, and

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Collection, Generator, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dbless_gateway.config.entities import Entities, Route, Service, Upstream, Where
 from dbless_gateway.config.problems import Problem
@@ -34,7 +34,7 @@ class CompileOptions:
     """The settings that decide what a configuration means."""
 
     router_flavor: str = "traditional_compatible"
-    targets: TargetTlsPolicy = TargetTlsPolicy()
+    targets: TargetTlsPolicy = field(default_factory=TargetTlsPolicy)
     tls: TlsPolicy | None = None  # towards clients; None: no listener speaks TLS
     fail_open: frozenset[str] = frozenset()  # plugins whose errors do not fail a request
 

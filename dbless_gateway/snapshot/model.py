@@ -1,8 +1,9 @@
 """Snapshot: everything compiled from one configuration, as the hot path reads it.
 
-Immutable after compilation, but for one bounded memo (the chains of consumers, see ``chains.py``). It holds what was
-asked for, never what was learned, so two snapshots can live side by side while exchanges in flight finish on the old
-one. No reference cycles: an old snapshot is freed by reference count, without the collector.
+Immutable after compilation, but for one bounded memo (the chains of consumers, see ``chains.py``). It holds
+what was asked for, never what was learned, so two snapshots can live side by side while exchanges in flight
+finish on the old one. No reference cycles: an old snapshot is freed by reference count, without the
+collector.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ BalancerKey = tuple[str, str] | tuple[str, str, int]
 class Chain:
     """The steps that one exchange takes, by phase, each in priority order.
 
-    ``access`` is slot-aligned within a route: position n belongs to the same plugin name in every chain of the
-    route, so a chain can be exchanged while it runs. The others hold only what exists.
+    ``access`` is slot-aligned within a route: position n belongs to the same plugin name in every chain of
+    the route, so a chain can be exchanged while it runs. The others hold only what exists.
     """
 
     access: tuple[Step, ...] = ()
@@ -61,7 +62,8 @@ class PluginTimer:
 class TargetTls:
     """How to talk TLS to the targets of a service.
 
-    ``trust`` names verification, trust store and client certificate: connections with different trust never mix.
+    ``trust`` names verification, trust store and client certificate: connections with different trust never
+    mix.
     """
 
     context: ssl.SSLContext

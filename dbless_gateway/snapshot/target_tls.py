@@ -27,9 +27,7 @@ class TargetTlsPolicy:
 
     verify: bool = False  # nginx_proxy_proxy_ssl_verify
     depth: int = 1  # nginx_proxy_proxy_ssl_verify_depth
-    trusted_file: str | None = (
-        None  # for services without ``ca_certificates``; None: the system's store
-    )
+    trusted_file: str | None = None  # for services without ``ca_certificates``; None: the system's store
     client_pair: KeyPair | None = None  # client_ssl: shown by services without ``client_certificate``
 
 
@@ -121,8 +119,8 @@ def _is_hashed(folder: str) -> bool:
 def is_chain_too_long(session: ssl.SSLObject, depth: int) -> bool:
     """Tell whether there are more authorities between a target's certificate and a trusted one than allowed.
 
-    The ssl module has no setting for it, so the chain is looked at when it has been verified. Its method became
-    public with Python 3.13.
+    The ssl module has no setting for it, so the chain is looked at when it has been verified. Its method
+    became public with Python 3.13.
     """
     public: Any = getattr(session, "get_verified_chain", None)
     if public is None:

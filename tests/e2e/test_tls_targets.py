@@ -94,7 +94,10 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TargetStage]:
     between = Authority("Second", Authority("First", root))
     me = people.issue("gateway.test")
     file = tmp_path_factory.mktemp("targets") / "kong.yaml"
-    with tls_target(between.issue("good.test"), people) as port, Origin(lambda connection: connection.answer()) as plain:
+    with (
+        tls_target(between.issue("good.test"), people) as port,
+        Origin(lambda connection: connection.answer()) as plain,
+    ):
 
         def tls_service(at: str, **fields: Any) -> dict[str, Any]:
             return service(

@@ -49,7 +49,7 @@ CASES: list[tuple[dict[str, Any], list[tuple[tuple[object, ...], str]]]] = [
     ({"list": [10**400]}, [(("list", 0), "value should be between 1 and 5")]),
     ({"record": []}, [(("record", "a"), "required field missing")]),
     ({"record": {}}, [(("record", "a"), "required field missing")]),
-    ({"record": {"a": 1, "b": 2}}, [(("record", "b"), "unknown field"), (("record", "a"), "expected a boolean")]),  # noqa: E501
+    ({"record": {"a": 1, "b": 2}}, [(("record", "b"), "unknown field"), (("record", "a"), "expected a boolean")]),
     ({"map": {"a b": 1}}, [(("map", "a b"), "bad header name 'a b', allowed characters are A-Z, a-z, 0-9, '_', and '-'")]),  # noqa: E501
     ({"map": {"a": 0}}, [(("map", "a"), "value must be greater than 0")]),
     ({"map": "x"}, [(("map",), "expected a map")]),
