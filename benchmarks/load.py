@@ -105,7 +105,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--connections", type=int, default=32)
     parser.add_argument(
         "--compiled",
-        type=Path,
+        type=lambda text: Path(text).absolute(),  # The gateways run in folders of their own.
         metavar="PYTHON",
         help="interpreter of an environment with the compiled wheel, which then competes too",
     )
