@@ -35,7 +35,9 @@ def measure_reloads(folder: Path, backend_port: int, python: Path | None = None)
     config, script = folder / "reload.yaml", folder / "reload.lua"
     write_config(config, scenario, backend_port)
     write_wrk_script(script, paths(scenario)[:1000])
-    with Gateway(config, workers=1, python=python) as gateway:
+    # The probe asks on one connection from beginning to end.
+    environment = {"KONG_NGINX_HTTP_KEEPALIVE_REQUESTS": "1000000"}
+    with Gateway(config, workers=1, python=python, environment=environment) as gateway:
         _give_worker_its_own_core(gateway)
         probe = PacedProbe(gateway.port, paths(scenario)[0], PACE_S)
         load = _BackgroundLoad(gateway.port, script)
