@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable
 from typing import Generic
 
-from dbless_gateway.routing.cache import Decisions
+from dbless_gateway.routing.cache import GENERATION, Decisions, generation_for
 from dbless_gateway.routing.classic import is_http
 from dbless_gateway.routing.flavors import Flavor, Table, flavor_of
 from dbless_gateway.routing.inputs import Inputs
@@ -47,13 +47,18 @@ class Router(Generic[T]):
     __slots__ = ("_decided", "_key", "_missed", "_table", "flavor", "problems")
 
     def __init__(
-        self, flavor: Flavor, table: Table[T], inputs: Inputs, problems: tuple[RouteProblem, ...]
+        self,
+        flavor: Flavor,
+        table: Table[T],
+        inputs: Inputs,
+        problems: tuple[RouteProblem, ...],
+        remembered: int = GENERATION,
     ) -> None:
         self.flavor = flavor
         self.problems = problems
         self._table = table
         self._key = inputs.key_maker()
-        self._decided: Decisions[Match[T]] = Decisions()
+        self._decided: Decisions[Match[T]] = Decisions(remembered)
         self._missed: Decisions[bool] = Decisions()
 
     def match(
@@ -129,4 +134,4 @@ def build_steps(entries: Iterable[RouterEntry[T]], flavor: str) -> Generator[Non
         if number % _READ_SLICE == _READ_SLICE - 1:
             yield
     yield from table.freeze_steps()
-    return Router(reading, table, inputs, tuple(problems))
+    return Router(reading, table, inputs, tuple(problems), generation_for(order))

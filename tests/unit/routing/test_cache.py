@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbless_gateway.routing.cache import Decisions
+from dbless_gateway.routing.cache import Decisions, generation_for
 
 
 @given(st.integers(1, 5), st.lists(st.integers(0, 12)))
@@ -37,3 +38,8 @@ def test_dispose() -> None:
 
     assert sum(1 for _ in decisions.dispose_steps()) > 10
     assert len(decisions) == 0
+
+
+@pytest.mark.parametrize(("rules", "size"), [(0, 4096), (4096, 4096), (10_000, 10_000), (100_000, 16_384)])
+def test_a_generation_holds_the_table_within_limits(rules: int, size: int) -> None:
+    assert generation_for(rules) == size
