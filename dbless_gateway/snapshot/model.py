@@ -45,9 +45,6 @@ class Chain:
     changes_body: bool = False  # some body_filter may change the length
 
 
-EMPTY_CHAIN = Chain()
-
-
 @dataclass(frozen=True, slots=True)
 class PluginTimer:
     """What a plugin does every now and then, in each worker, while its configuration is served."""
