@@ -427,7 +427,9 @@ class Exchange(ExchangeContext):
         status = self.status = self.upstream_status = response.status
         peer, balancer = self.peer, self.balancer
         if peer is not None and balancer is not None:
-            balancer.report_status(peer, status)
+            if peer.trial_runs:
+                # Passed by the head, since a body may take hours; other answers are judged when they end.
+                balancer.report_status(peer, status)
             if self.retrying is not None and self._try_elsewhere(peer, balancer, is_last):
                 return None
             if self.chain.log:
@@ -461,8 +463,8 @@ class Exchange(ExchangeContext):
         self.tries_left -= 1
         self.note_try(peer, self.status)
         self.gateway.log_retry(self, peer, failures.REFUSED_STATUS, f"status {self.status}")
-        self.peer = self.target = None
-        balancer.ended(peer, self.answered_at - self.sent_at)
+        self._leave_peer()
+        self.target = None
         if target is not None:
             if is_last and self.request_side is _REQUEST_DONE:
                 target.release()
@@ -670,12 +672,14 @@ class Exchange(ExchangeContext):
             self.target = None
         if self.response_side is ResponseSide.STARTED:
             self.gateway.log_failure(self, failure, detail)
+            self._blame_peer(failure)
             return self._break_off()
         if self.response_side is not ResponseSide.WAITING or peer is None:
             return None
         if was_reused and failure is failures.TARGET_CLOSED:
             return self._repeat_stale(peer, failure, detail)
-        self._note_failed_try(failure)
+        self.note_try(peer, failure.status)
+        self._blame_peer(failure)
         self.tried = (*self.tried, peer)
         if failure.retryable and self._may_try_again(failure):
             self.tries_left -= 1
@@ -708,11 +712,11 @@ class Exchange(ExchangeContext):
             return False
         return self.upload is None or self.upload.is_replayable
 
-    def _note_failed_try(self, failure: Failure) -> None:
+    def _blame_peer(self, failure: Failure) -> None:
+        """Leave the peer, whose fault it was; a status that it sent before counts for nothing."""
         peer, balancer = self.peer, self.balancer
         if peer is None or balancer is None:
             return
-        self.note_try(peer, failure.status)
         balancer.ended(peer, None)
         if failure.lesson is Lesson.TIMEOUT:
             balancer.report_timeout(peer)
@@ -779,11 +783,16 @@ class Exchange(ExchangeContext):
         self.finish()
 
     def _leave_peer(self) -> None:
-        """Tell the balancer that the peer has one request less, and how fast it answered."""
-        peer, balancer = self.peer, self.balancer
-        if peer is not None and balancer is not None:
-            self.peer = None
-            balancer.ended(peer, None if self.upstream_status is None else self.answered_at - self.sent_at)
+        """Tell the balancer that the peer has one request less, and how and how fast it answered."""
+        peer, balancer, status = self.peer, self.balancer, self.upstream_status
+        if peer is None or balancer is None:
+            return
+        self.peer = None
+        if status is None:
+            balancer.ended(peer, None)
+        else:
+            balancer.report_status(peer, status)
+            balancer.ended(peer, self.answered_at - self.sent_at)
 
     def _drop_target(self) -> None:
         self._leave_peer()

@@ -133,13 +133,13 @@ class Balancer:
             self._report_outcome(peer, report, status)
 
     def report_tcp_failure(self, peer: Peer) -> None:
-        """Tell that the connection to ``peer`` failed, or broke before the response's head was complete."""
+        """Tell that the connection to ``peer`` failed, or broke before the response was complete."""
         peer.trial_runs = False
         if Report.TCP_FAILURE in self._counted:
             self._report_outcome(peer, Report.TCP_FAILURE, 0)
 
     def report_timeout(self, peer: Peer) -> None:
-        """Tell that ``peer`` did not connect, take the request or answer in time."""
+        """Tell that ``peer`` did not connect, take the request or go on answering in time."""
         peer.trial_runs = False
         if Report.TIMEOUT in self._counted:
             self._report_outcome(peer, Report.TIMEOUT, 0)

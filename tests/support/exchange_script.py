@@ -25,6 +25,7 @@ from dbless_gateway.config.entities import Entities, Plugin, Route, Service, Tar
 from dbless_gateway.proxy.gateway import Gateway
 from dbless_gateway.proxy.options import ProxyOptions
 from dbless_gateway.routing.router import RouterEntry, build
+from dbless_gateway.runtime.bus import Bus
 from dbless_gateway.runtime.lineup import Names
 from dbless_gateway.runtime.pools import Pools
 from dbless_gateway.runtime.state import RuntimeState
@@ -133,16 +134,17 @@ class Stage:
         upstream: Upstream | None = None,
         pool_size: int = 512,
         names: Names | None = None,
+        bus: Bus | None = None,
     ) -> None:
         """One service on one route; with ``targets`` its host is an ``upstream`` of these.
 
-        ``names`` resolves names; without it there are only addresses.
+        ``names`` resolves names; without it there are only addresses. ``bus`` leads to a health registry.
         """
         self.loop = FakeLoop()
         self.bugs: list[logging.LogRecord] = []
         self.log: list[str] = []
         self.finished: list[Any] = []
-        upstreams = Upstreams(names or _NoNames())
+        upstreams = Upstreams(names or _NoNames(), bus)
         self.runtime = RuntimeState(upstreams, Pools(pool_size, 60.0), cast(Any, DryRunHost()))
         self.snapshot = snapshot_of(
             make_service(SERVICE_ID, **{"host": TARGET_IP, "name": "svc", **(service or {})}),
