@@ -232,8 +232,18 @@ class ClientConnection:
         self.forwarded = ForwardedFacts(self.peer_ip, self.listener.scheme, self.listener.port)
         self.serial = gateway.connection_opened(self)
         self.deadline = gateway.now + gateway.options.client_header_timeout
-        if gateway.is_crowded:
+        if session is not None and (outlet := getattr(session, "plain_outlet", None)) is not None:
+            self._turn_away_plain_http(outlet)
+        elif gateway.is_crowded:
             self._shed("client connections", gateway.max_connections)
+
+    def _turn_away_plain_http(self, outlet: ssl.MemoryBIO) -> None:
+        """Answer a client that speaks without TLS where TLS is spoken."""
+        outlet.write(self._gateway.plain_http_response(self.peer_ip))
+        if self.transport is not None:
+            # Nothing to encrypt, but what is in the outlet goes out with it.
+            self.transport.writelines(())
+        self.abort()
 
     def data_received(self, data: bytes) -> None:
         """Bytes of the client."""

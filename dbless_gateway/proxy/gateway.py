@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Any, cast
 from dbless_gateway.http1.request_head import Judge, Refusal
 from dbless_gateway.http1.writing import STATUS_LINES
 from dbless_gateway.pdk.errors import server_error
+from dbless_gateway.pdk.reply import Reply
 from dbless_gateway.proxy import failures
+from dbless_gateway.proxy.client_tls import PLAIN_HTTP_PAGE
 from dbless_gateway.proxy.downstream import ClientConnection, Listener
 from dbless_gateway.proxy.failures import Failure
 from dbless_gateway.proxy.forwarding import server_name
@@ -158,8 +160,6 @@ class Gateway:
 
     def refusal_response(self, refusal: Refusal, peer_ip: str) -> bytes:
         """Return the whole answer to bytes that are no request; the connection closes behind it."""
-        self.log.info("client %s: %d, %s", peer_ip, refusal.status, refusal.reason)
-        self.requests_total += 1
         request_id = next(self.request_ids).decode()
         reply = server_error(
             refusal.status,
@@ -168,6 +168,15 @@ class Gateway:
             default_type=self.options.error_default_type,
             request_id=request_id,
         )
+        return self._last_response(reply, refusal.reason, peer_ip)
+
+    def plain_http_response(self, peer_ip: str) -> bytes:
+        """Return the whole answer to a client that speaks HTTP without TLS where TLS is spoken."""
+        return self._last_response(PLAIN_HTTP_PAGE, "HTTP without TLS on a port with TLS", peer_ip)
+
+    def _last_response(self, reply: Reply, reason: str, peer_ip: str) -> bytes:
+        self.log.info("client %s: %d, %s", peer_ip, reply.status, reason)
+        self.requests_total += 1
         lines = [STATUS_LINES[reply.status]]
         lines += [f"{name}: {value}".encode("latin-1") for name, value in reply.headers]
         lines += [b"Connection: close", b"Content-Length: %d" % len(reply.body)]

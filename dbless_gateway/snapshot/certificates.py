@@ -52,9 +52,11 @@ class TlsPolicy:
     verify_client: str = "off"  # one of VERIFY_CLIENT_MODES
 
 
-def server_context(policy: TlsPolicy, pairs: Iterable[KeyPair]) -> ssl.SSLContext:
+def server_context(
+    policy: TlsPolicy, pairs: Iterable[KeyPair], kind: type[ssl.SSLContext] = ssl.SSLContext
+) -> ssl.SSLContext:
     """Make a context with these certificates; OpenSSL picks by the kinds of key a client knows."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context = kind(ssl.PROTOCOL_TLS_SERVER)
     versions = [_VERSIONS[name] for name in policy.protocols]
     with warnings.catch_warnings():
         # Who sets ssl_protocols to TLSv1 knows.

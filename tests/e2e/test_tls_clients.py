@@ -179,6 +179,24 @@ def test_garbage_instead_of_a_handshake_closes_that_connection_only(stage: TlsSt
         assert good.request().status == 200
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "CONNECT"])
+def test_http_without_tls_is_told_so(stage: TlsStage, method: str) -> None:
+    with Client(stage.port) as plain:
+        plain.send(f"{method} /x HTTP/1.1\r\nHost: exact.test\r\n\r\n".encode())
+        answer = plain.read_response("GET")
+        assert answer.status == 400
+        assert answer.get("Content-Type") == "text/html; charset=utf-8"
+        assert b"The plain HTTP request was sent to HTTPS port" in answer.body
+        assert plain.is_closed_by_peer()
+
+
+@pytest.mark.parametrize("said", [b"HELO gateway\r\n", b"\x00" * 20, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"])
+def test_what_is_neither_tls_nor_http_is_not_answered(stage: TlsStage, said: bytes) -> None:
+    with Client(stage.port) as odd:
+        odd.send(said)
+        assert odd.is_closed_by_peer()
+
+
 def test_a_reload_changes_certificates_and_drops_nobody(tmp_path: Path) -> None:
     with started(tmp_path) as stage, stage.client("exact.test") as before:
         assert (before.common_name(), before.request().status) == ("exact first", 200)
