@@ -52,7 +52,7 @@ class Configurations:
 
     async def load(self) -> Configuration | tuple[Problem, ...]:
         """Load what the files say now."""
-        return self._taught(await load(self._request, self._command))
+        return self.taught(await load(self._request, self._command))
 
     @property
     def request(self) -> LoadRequest:
@@ -61,7 +61,8 @@ class Configurations:
 
     async def load_text(self, name: str, text: str) -> Configuration | tuple[Problem, ...]:
         """Load a text in place of the files."""
-        return await load(replace(self._request, files=(), texts=((name, text),)), self._command)
+        request = replace(self._request, files=(), texts=((name, text),))
+        return self.taught(await load(request, self._command))
 
     async def recall(self) -> Configuration | None:
         """Load what was served last, if the settings ask for that and it is there."""
@@ -76,13 +77,13 @@ class Configurations:
             plugins=self._plugins,
             expand_env=self._request.expand_env,
         )
-        loaded = self._taught(await load(request, self._command))
+        loaded = self.taught(await load(request, self._command))
         if not isinstance(loaded, Configuration):
             return None
         self.serves_last_good = True
         return loaded
 
-    def _taught(self, loaded: Configuration | tuple[Problem, ...]) -> Configuration | tuple[Problem, ...]:
+    def taught(self, loaded: Configuration | tuple[Problem, ...]) -> Configuration | tuple[Problem, ...]:
         """Let this process know the schemas of plugins whose code it never runs."""
         if isinstance(loaded, Configuration):
             load_schemas().extend(KnownSchemas(loaded.plugin_schemas), self._plugins.enabled)

@@ -21,6 +21,7 @@ from dbless_gateway.config.certificates import expiry_warning
 from dbless_gateway.config.entities import Entities
 from dbless_gateway.config.load import LoadOptions, load
 from dbless_gateway.config.problems import Problem
+from dbless_gateway.config.schemas import Schema
 from dbless_gateway.config.slices import to_slices
 from dbless_gateway.config.source import Source
 from dbless_gateway.server.frames import frame
@@ -55,6 +56,7 @@ class Checked(NamedTuple):
     entities: Entities | None  # None when a problem is an error
     problems: list[Problem]
     texts: tuple[tuple[str, str], ...]
+    plugin_schemas: Mapping[str, Schema]  # of usable plugins from elsewhere
 
 
 def check(request: LoadRequest) -> Checked:
@@ -79,7 +81,8 @@ def check(request: LoadRequest) -> Checked:
             entities, problems = None, problems + compiled
         else:
             problems += _expiring(entities)
-    return Checked(entities, problems, texts if request.wants_texts else ())
+    schemas = foreign_schemas(request.plugins.enabled) if entities is not None else {}
+    return Checked(entities, problems, texts if request.wants_texts else (), schemas)
 
 
 def _expiring(entities: Entities) -> list[Problem]:
@@ -115,7 +118,7 @@ def write(out: BinaryIO, checked: Checked, edit: Edit | None = None) -> None:
         problems=tuple(checked.problems),
         texts=checked.texts,
         edit=edit,
-        plugin_schemas=foreign_schemas(entities) if entities is not None else {},
+        plugin_schemas=checked.plugin_schemas,
     )
     out.write(frame(OUTCOME, pickle.dumps(loaded)))
     if entities is not None:

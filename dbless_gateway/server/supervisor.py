@@ -176,9 +176,10 @@ class Supervisor:
         problems = await self._pool.start(loaded)
         if problems:
             return self._refuse_to_start(problems)
+        # Before readiness: who is told that the node is ready may read everything.
+        await self._health.adopt(loaded.slices, Receipt())
         self._note_load("started", NO_HASH, loaded, began)
         await self._configurations.note_served(loaded)
-        await self._health.adopt(loaded.slices, Receipt())
         self._spawn(self._pool.watch_over())
         self._spawn(self._health.sweep_regularly())
         self._spawn(self._manager.keep_alive(self._pool.is_alive))

@@ -116,7 +116,7 @@ class ConfigurationWriter:
     async def _edited(self, change: Change) -> Configuration:
         request = EditRequest(self._node.configurations.request, change)
         try:
-            found = await load(request, child_command(EDITOR_MODULE))
+            found = self._node.configurations.taught(await load(request, child_command(EDITOR_MODULE)))
         except LoaderFailed as error:
             raise plain(500, "An unexpected error occurred") from error
         if isinstance(found, Configuration):

@@ -26,7 +26,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple
 
-from dbless_gateway.config.entities import Entities, PluginCode
+from dbless_gateway.config.entities import PluginCode
 from dbless_gateway.config.load import BroughtPlugins
 from dbless_gateway.config.problems import Problem
 from dbless_gateway.config.schemas import Schema, load_schemas
@@ -201,12 +201,15 @@ class ForeignPlugins:
         return None
 
 
-def foreign_schemas(entities: Entities) -> dict[str, Schema]:
-    """Return the schemas of a configuration's plugins from elsewhere, for processes that never run them."""
+def foreign_schemas(enabled: Collection[str] | None) -> dict[str, Schema]:
+    """Return the schemas of all usable plugins from elsewhere, for processes that never run them.
+
+    Of those that no configuration uses, too: the Admin API shows what could be used, and judges it.
+    """
     others = ForeignPlugins()
-    names = {code.name for code in entities.plugin_code}
-    names.update(plugin.name for plugin in entities.plugins if not is_bundled(plugin.name))
-    return {name: schema for name in sorted(names) if (schema := others.schema(name)) is not None}
+    names = {name for name in others.names() if enabled is None or name in enabled}
+    usable = sorted(name for name in names if not is_bundled(name))
+    return {name: schema for name in usable if (schema := others.schema(name)) is not None}
 
 
 def _schema_of(module: ModuleType) -> Schema:
@@ -222,6 +225,8 @@ def _schema_of(module: ModuleType) -> Schema:
         "x-kong-protocols": _HTTP_PROTOCOLS,
         "x-kong-protocols-default": _HTTP_PROTOCOLS,
         "x-kong-scopes": _SCOPES,
+        # Whoever shows the plugin and never runs it knows the order only from here.
+        "x-kong-priority": module.PRIORITY,
     }
 
 

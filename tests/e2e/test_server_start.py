@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.client import fetch
 from tests.support.config import document, service, write
 from tests.support.gateway import REPOSITORY, Gateway, free_ports
 from tests.support.origin import Origin
@@ -135,3 +136,11 @@ def test_unknown_variables_get_one_warning_each(tmp_path: Path) -> None:
         warnings = [line for line in gateway.log.lines if "[warn]" in line]
     assert len(warnings) == 2
     assert "did you mean KONG_PROXY_LISTEN?" in warnings[0]
+
+
+def test_who_hears_ready_can_read_everything(tmp_path: Path) -> None:
+    file = write(tmp_path, *(service("127.0.0.1:1", f"/{number}") for number in range(1500)))
+    with Gateway(file) as gateway:
+        # The very next thing after the readiness probe.
+        answer = fetch(gateway.admin_port, "/services?size=1")
+        assert answer.status == 200, answer.raw

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.support.client import fetch
 from tests.support.config import document, service
@@ -179,6 +180,51 @@ def test_timer_runs_while_its_plugin_is_configured(tmp_path: Path) -> None:
             site.write_config({"text": "bye"})
             gateway.wait_for_configuration(previous)
             gateway.log.wait_for("tick bye")
+
+
+def admin(gateway: Gateway, method: str, target: str, body: object = None) -> tuple[int, str]:
+    """Send JSON to the Admin API; return the status and the text of the answer."""
+    content = b"" if body is None else json.dumps(body).encode()
+    headers = [("Content-Type", "application/json")] if content else []
+    answer = fetch(gateway.admin_port, target, method=method, headers=headers, body=content)
+    return answer.status, answer.body.decode()
+
+
+def test_admin_api_knows_a_plugin_that_nobody_uses_yet(tmp_path: Path) -> None:
+    site = Site(tmp_path, "127.0.0.1:1")
+    without = document(service(site.address, "/"))
+    write_atomically(site.config, without)
+    flags = ("--plugin-dir", str(site.plugins), "--admin-write", "on")
+    with Gateway(site.config, flags=flags) as gateway:
+        assert "say-hello" in admin(gateway, "GET", "/plugins/enabled")[1]
+        root = json.loads(admin(gateway, "GET", "/")[1])
+        assert root["plugins"]["available_on_server"]["say-hello"]["priority"] == 5
+        assert '"times"' in admin(gateway, "GET", "/schemas/plugins/say-hello")[1]
+        for config, status in (({"text": "x"}, 200), ({"text": "x", "times": 0}, 400)):
+            plugin = {"name": "say-hello", "config": config}
+            assert admin(gateway, "POST", "/schemas/plugins/validate", plugin)[0] == status
+        # A configuration that is posted may use it.
+        posted = {**yaml.safe_load(without), "plugins": [{"name": "say-hello", "config": {"text": "posted"}}]}
+        status, said = admin(gateway, "POST", "/config", posted)
+        assert status == 201, said
+        assert '"say-hello"' in said
+        assert gateway.fetch("/").get("x-hello") == "posted"
+        # So may a write, which goes to the file.
+        status, said = admin(
+            gateway, "POST", "/plugins", {"name": "say-hello", "config": {"text": "written"}}
+        )
+        assert status == 201, said
+        assert gateway.fetch("/").get("x-hello") == "written"
+        assert "written" in site.config.read_text()
+
+
+def test_admin_api_hides_plugins_that_are_not_enabled(tmp_path: Path) -> None:
+    site = Site(tmp_path, "127.0.0.1:1")
+    write_atomically(site.config, document(service(site.address, "/")))
+    environment = {"KONG_PLUGINS": "key-auth", "KONG_PLUGIN_DIR": str(site.plugins)}
+    with Gateway(site.config, environment=environment) as gateway:
+        assert json.loads(admin(gateway, "GET", "/plugins/enabled")[1]) == {"enabled_plugins": ["key-auth"]}
+        assert admin(gateway, "GET", "/schemas/plugins/say-hello")[0] == 404
 
 
 def install(folder: Path, text: str) -> dict[str, str]:
