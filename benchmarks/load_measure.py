@@ -131,12 +131,12 @@ class PacedProbe:
     def _run(self) -> None:
         due = time.perf_counter()
         while not self._stopping.is_set():
-            asked = time.perf_counter()
+            asked = time.monotonic()
             self._socket.sendall(self._request)
             # The small body arrives in the segment of its head.
             if not self._socket.recv(65536).startswith(b"HTTP/1.1 200"):
                 raise SystemExit("the probe got an answer other than 200")
-            self.answers.append((asked, time.perf_counter() - asked))
+            self.answers.append((asked, time.monotonic() - asked))
             due = max(due + self._pace_s, time.perf_counter())
             time.sleep(max(0.0, due - time.perf_counter()))
 

@@ -7,6 +7,7 @@ few, and the load cycles through all of them, so that no cache of decisions can 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,13 @@ def paths(scenario: Scenario) -> list[str]:
     return [_route_path(index) + scenario.suffix for index in range(scenario.routes)]
 
 
-def write_config(file: Path, scenario: Scenario, backend_port: int, marker: str = "") -> None:
+def write_config(
+    file: Path,
+    scenario: Scenario,
+    backend_port: int,
+    marker: str = "",
+    plugins: Sequence[dict[str, Any]] = (),
+) -> None:
     """Write the gateway's configuration as JSON, which is YAML; the marker only changes its bytes."""
     document: dict[str, Any] = {
         "_format_version": "3.0",
@@ -53,11 +60,14 @@ def write_config(file: Path, scenario: Scenario, backend_port: int, marker: str 
     if marker:
         document["services"][0]["tags"] = [marker]
     if scenario.plugins:
-        document["plugins"] = [
+        plugins = (
             {"name": "key-auth"},
             {"name": "rate-limiting", "config": {"minute": 1_000_000_000, "policy": "local"}},
-        ]
+            *plugins,
+        )
         document["consumers"] = [{"username": "bench", "keyauth_credentials": [{"key": KEY_HEADER[1]}]}]
+    if plugins:
+        document["plugins"] = list(plugins)
     fresh = file.with_suffix(".new")
     fresh.write_text(json.dumps(document, indent=1))
     fresh.replace(file)
