@@ -5,6 +5,7 @@
 #   make docs    write the generated reference pages anew
 #   make wheel   build a wheel with the hot modules compiled, into dist/ (wants a C compiler)
 #   make bench   side-by-side load test with nginx (wants nginx and wrk)
+#   make soak    a thousand reloads in a row under traffic (takes about a quarter of an hour)
 
 # The first Python on the path that is new enough.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -12,7 +13,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check docs wheel bench clean
+.PHONY: run test check docs wheel bench soak clean
 
 run: $(VENV)/.installed
 	$(BIN)/dbless-gateway demo -c kong.yaml.example
@@ -39,6 +40,9 @@ wheel: $(VENV)/.installed
 bench: $(VENV)/.installed $(if $(shell command -v cc),$(VENV)-compiled/.installed)
 	$(BIN)/python -m benchmarks.validate
 	$(BIN)/python -m benchmarks.load $(if $(shell command -v cc),--compiled $(VENV)-compiled/bin/python)
+
+soak: $(VENV)/.installed-test
+	$(BIN)/python -m benchmarks.soak
 
 clean:
 	rm -rf $(VENV) $(VENV)-compiled build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
