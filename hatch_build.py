@@ -30,6 +30,7 @@ HOT_MODULES = (
     "proxy/exchange.py",
     "proxy/forwarding.py",
     "proxy/gateway.py",
+    "proxy/holding.py",
     "proxy/responding.py",
     "proxy/tunnel.py",
     "proxy/upload.py",

@@ -33,7 +33,10 @@ class Config:
 
 
 class Handler:
-    """One for each place in kong.yaml where the plugin is used."""
+    """One for each place in kong.yaml where the plugin is used.
+
+    Its methods are phases: rewrite, access, response, header_filter, body_filter, log; those that it has run.
+    """
 
     def __init__(self, config: Config, env: PluginEnv) -> None:
         # What no schema can say is said here; it is shown with its place in kong.yaml.

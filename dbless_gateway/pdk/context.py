@@ -63,7 +63,7 @@ class UpstreamRequest(Protocol):
 
 
 class Response(Protocol):
-    """The response that the client will see; valid from header_filter on."""
+    """The response that the client will see; valid from response and header_filter on."""
 
     status: int
 
@@ -168,6 +168,14 @@ class Context(Protocol):
 
     @property
     def response(self) -> Response: ...
+    @property
+    def response_body(self) -> bytes | None:
+        """The target's whole body as it was sent, in the phase response; None when it is larger than what is
+        held back.
+        """
+
+    def set_response_body(self, body: bytes) -> None:
+        """Send another body, whole; only in the phase response. A Content-Encoding stays as it is."""
 
     # Between plugins of one request.
     shared: dict[str, Any]

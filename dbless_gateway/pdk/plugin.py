@@ -14,12 +14,18 @@ the method exists:
 ``rewrite(ctx)``              before routing; global instances only. Returns None, Reply or an awaitable of
                               these.
 ``access(ctx)``               may answer (Reply), go on (None) or wait (an awaitable of either).
+``response(ctx)``             the target's response is there and nothing was sent: change ``ctx.response`` and
+                              the body (``ctx.response_body``, ``ctx.set_response_body``), or return what access
+                              may. Not together with the next two.
 ``header_filter(ctx)``        the response's head is known; change ``ctx.response``. Never waits.
 ``body_filter(ctx, chunk, last)``  returns the bytes to send instead, or None for "unchanged". Never waits.
 ``log(ctx)``                  after the response was sent. Never waits; queues do.
 ``on_timer()``                every ``timer_period_s`` seconds (an attribute) in each worker, while the
                               configuration is served; may wait. Not overtaken by its next run.
 
+A ``response`` in any plugin of a request has the gateway hold the whole response back: up to 8 MiB, beyond
+which the steps run with a body of None and the rest streams behind them. ``response`` runs when a target has
+answered, not for answers of the gateway's or a plugin's own.
 ``needs_request_body = True`` on a handler makes the gateway buffer the request's body before access.
 ``changes_body = False`` on one with ``body_filter`` promises that it only looks: the response keeps its
 length.

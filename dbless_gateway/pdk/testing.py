@@ -85,6 +85,7 @@ class FakeUpstream:
 class FakeResponse:
     status: int
     headers: FakeHeaders
+    body: bytes | None = b""
 
 
 @dataclass
@@ -196,9 +197,21 @@ class FakeContext:
         assert self._response is not None, "there is no response before header_filter"
         return self._response
 
-    def respond(self, status: int = 200, headers: Iterable[tuple[str, str]] = ()) -> FakeResponse:
-        """Start the response as the exchange does: headers set in access come first."""
-        self._response = FakeResponse(status, FakeHeaders(headers))
+    @property
+    def response_body(self) -> bytes | None:
+        return self.response.body
+
+    def set_response_body(self, body: bytes) -> None:
+        self.response.body = body
+
+    def respond(
+        self, status: int = 200, headers: Iterable[tuple[str, str]] = (), body: bytes | None = b""
+    ) -> FakeResponse:
+        """Start the response as the exchange does: headers set in access come first.
+
+        ``body`` is what the phase response sees; None stands for one that is too large.
+        """
+        self._response = FakeResponse(status, FakeHeaders(headers), body)
         self.upstream_status = status
         for name, value in self.response_headers.items():
             self._response.headers.set(name, value)

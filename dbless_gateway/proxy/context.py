@@ -122,6 +122,14 @@ class ResponseView:
         self.status = status
         self.headers = TextHeaders(headers)
 
+    def whole_body(self) -> bytes | None:
+        """The target's body, while it is held back."""
+        return None
+
+    def replace_body(self, body: bytes) -> None:
+        """Send another body; only possible while the target's is held back."""
+        raise RuntimeError("a body can be replaced in the phase response only")
+
 
 class ExchangeContext:
     """What plugins may see and do; see ``pdk.context.Context`` for the meaning of each."""
@@ -426,6 +434,15 @@ class ExchangeContext:
             # Nothing was sent, because the client had gone: the log still asks for the status.
             view = self.response_view = ResponseView(self.status, Headers(b""))
         return view
+
+    @property
+    def response_body(self) -> bytes | None:
+        """The target's whole body; only in the phase response."""
+        return self.response.whole_body()
+
+    def set_response_body(self, body: bytes) -> None:
+        """Send another body; only in the phase response."""
+        self.response.replace_body(body)
 
     @property
     def request_body(self) -> bytes | None:

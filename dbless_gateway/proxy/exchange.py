@@ -1,7 +1,7 @@
 """One request and its response, from match to log. Read this first: the stages stand here in their order.
 
     begin -> rewrite -> match -> access -> body -> pick -> connect -> forward
-          -> response head -> response body -> finish
+          -> (hold -> response) -> response head -> response body -> finish
 
 Each stage is a method whose last line calls the next. Most requests run from ``begin`` to ``forward`` in one go,
 inside the client connection's ``data_received``, and from the response's head to ``finish`` in one go inside the
@@ -36,6 +36,7 @@ from dbless_gateway.proxy.client_address import real_ip
 from dbless_gateway.proxy.context import ExchangeContext, ResponseView, UpstreamRequest
 from dbless_gateway.proxy.failures import Failure, Lesson, Source
 from dbless_gateway.proxy.forwarding import request_head, server_name, split_host
+from dbless_gateway.proxy.holding import HeldResponse
 from dbless_gateway.proxy.lifecycle import REQUEST_MOVES, RESPONSE_MOVES, RequestSide, ResponseSide, Wait
 from dbless_gateway.proxy.responding import proxied_head, reply_head, reply_lines
 from dbless_gateway.proxy.retrying import Retrying
@@ -425,17 +426,23 @@ class Exchange(ExchangeContext):
         """The target's head has come, with what has come of its body."""
         self.answered_at = monotonic()
         status = self.status = self.upstream_status = response.status
-        peer, balancer = self.peer, self.balancer
+        chain, peer, balancer = self.chain, self.peer, self.balancer
         if peer is not None and balancer is not None:
             if peer.trial_runs:
                 # Passed by the head, since a body may take hours; other answers are judged when they end.
                 balancer.report_status(peer, status)
             if self.retrying is not None and self._try_elsewhere(peer, balancer, is_last):
                 return None
-            if self.chain.log:
+            if chain.log:
                 self.note_try(peer)
         if status == 101:
             return self._open_tunnel(response, b"".join(pieces))
+        if chain.response:
+            return self._hold_response(response, pieces, is_last)
+        return self._start_response(response, pieces, is_last)
+
+    def _start_response(self, response: ResponseHead, pieces: list[bytes], is_last: bool) -> None:
+        """Write the head and what there is of the body, in one write where it is small."""
         # Runs the header_filter steps, from which body_filter steps learn what the response is.
         head = proxied_head(self, response, self._response_framing(response))
         if self.chain.body_filter:
@@ -449,10 +456,61 @@ class Exchange(ExchangeContext):
             pieces = _NOTHING
         elif self.response_chunked:
             pieces = self._chunked(pieces, is_last)
-        self._send(head, pieces)
+        client = self.client
+        if not pieces:
+            data = head
+        elif len(pieces) == 1 and len(pieces[0]) <= _JOIN_LIMIT_BYTES:
+            data = head + pieces[0]
+        else:
+            client.write(head)
+            self.response_size += len(head)
+            data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        client.write(data)
+        self.response_size += len(data)
         if is_last:
             return self._end_response()
         return self.touch_response_deadline()
+
+    def _hold_response(self, response: ResponseHead, pieces: list[bytes], is_last: bool) -> None:
+        """Send nothing yet: plugins want to see the whole response first."""
+        held = self.response_view = HeldResponse(response)
+        self.status = 0
+        self._hold_body(held, pieces, is_last)
+
+    def _hold_body(self, held: HeldResponse, pieces: list[bytes], is_last: bool) -> None:
+        """Hold more of it, until it is complete or too large to be held."""
+        target = self.target
+        if is_last and target is not None:
+            self.target = None
+            if self.request_side is _REQUEST_DONE:
+                target.release()
+            else:
+                target.abandon()
+        if held.keep(pieces, is_last):
+            if not is_last and target is not None:
+                target.pause_reading()
+            self.run_response(0)
+        elif not held.is_shown:
+            self.touch_response_deadline()
+
+    def run_response(self, position: int) -> None:
+        """Run the response steps; any may answer in the target's place, or wait."""
+        self.run_steps(self.chain.response, position, self.run_response, self.release_response)
+
+    def release_response(self) -> None:
+        """Send on what was held, as the plugins left it; what has not come yet streams behind it."""
+        held = self.response_view
+        assert isinstance(held, HeldResponse)
+        response, pieces = held.released()
+        self.response_view = None
+        self.status = response.status
+        target = self.target
+        if target is not None and held.is_replaced:
+            self.target = None
+            target.abandon()
+        self._start_response(response, pieces, held.is_complete or held.is_replaced)
+        if self.target is not None:
+            self.target.resume_reading()
 
     def _try_elsewhere(self, peer: Peer, balancer: Balancer, is_last: bool) -> bool:
         """Drop an answer that the upstream's conditions refuse, if another try is possible; tell whether."""
@@ -530,23 +588,12 @@ class Exchange(ExchangeContext):
             encoded.append(last_chunk(trailers))
         return encoded
 
-    def _send(self, head: bytes, pieces: list[bytes]) -> None:
-        """Write the head and what there is of the body, in one write where it is small."""
-        client = self.client
-        if not pieces:
-            data = head
-        elif len(pieces) == 1 and len(pieces[0]) <= _JOIN_LIMIT_BYTES:
-            data = head + pieces[0]
-        else:
-            client.write(head)
-            self.response_size += len(head)
-            data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        client.write(data)
-        self.response_size += len(data)
-
     def on_response_body(self, pieces: list[bytes], is_last: bool) -> None:
         """More of the target's body has come."""
-        if self.chain.body_filter:
+        if self.chain.reads_body:
+            held = self.response_view
+            if isinstance(held, HeldResponse):
+                return self._hold_body(held, pieces, is_last)
             pieces = self._filter_body(pieces, is_last)
         if self.head.is_head:
             pieces = _NOTHING
@@ -557,9 +604,8 @@ class Exchange(ExchangeContext):
             self.client.write(data)
             self.response_size += len(data)
         if is_last:
-            self._end_response()
-        else:
-            self.touch_response_deadline()
+            return self._end_response()
+        return self.touch_response_deadline()
 
     def touch_response_deadline(self) -> None:
         """Something moved: start the time for the next move anew."""
@@ -620,6 +666,7 @@ class Exchange(ExchangeContext):
         if self.response_side is not ResponseSide.WAITING:
             return
         self._drop_target()
+        self.upstream_status = None  # whatever the target said, this is not its answer
         if self.upload is not None:
             self.upload.forget()
         if reply.proxied and not self.tried:
@@ -676,6 +723,10 @@ class Exchange(ExchangeContext):
             return self._break_off()
         if self.response_side is not ResponseSide.WAITING or peer is None:
             return None
+        if isinstance(self.response_view, HeldResponse):
+            # It had answered, so another try is out of the question.
+            self._stop_waiting()
+            return self.fail(failure, detail)
         if was_reused and failure is failures.TARGET_CLOSED:
             return self._repeat_stale(peer, failure, detail)
         self.note_try(peer, failure.status)
@@ -747,14 +798,20 @@ class Exchange(ExchangeContext):
         """The client closed its connection; nobody is there to answer."""
         if self.response_side is ResponseSide.TUNNEL:
             return  # the tunnel has seen it and ends itself
+        if self.response_side is ResponseSide.WAITING:
+            self.response_view = None  # one that was held back is nobody's now
         if self.response_side is ResponseSide.WAITING or self.response_side is ResponseSide.STARTED:
             self.status = self.status or failures.CLIENT_GONE.status
             self._move_response(ResponseSide.ABORTED)
+        self._stop_waiting()
+        self._drop_target()
+        self.finish()
+
+    def _stop_waiting(self) -> None:
+        """Give up what a plugin waits for."""
         if self.task is not None:
             self.task.cancel()
             self.task = None
-        self._drop_target()
-        self.finish()
 
     def crash(self) -> None:
         """A bug of ours: one traceback in the log, one 500, no other connection touched."""

@@ -13,7 +13,7 @@ from dbless_gateway.proxy.exchange import Exchange
 from dbless_gateway.snapshot.chains import Instance
 from dbless_gateway.snapshot.model import CompiledRoute
 
-_PHASES = ("rewrite", "access", "header_filter", "body_filter", "log")
+_PHASES = ("rewrite", "access", "response", "header_filter", "body_filter", "log")
 
 
 @dataclass(frozen=True, slots=True)

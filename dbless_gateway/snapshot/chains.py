@@ -185,6 +185,7 @@ class RouteChains:
 
     def _build(self, chosen: dict[str, Instance | None]) -> Chain:
         access: list[Step] = []
+        response: list[Step] = []
         header_filter: list[Step] = []
         body_filter: list[BodyStep] = []
         log: list[Step] = []
@@ -198,6 +199,8 @@ class RouteChains:
             needs_request_body = needs_request_body or getattr(handler, "needs_request_body", False)
             if hasattr(handler, "access"):
                 access.append(handler.access)
+            if hasattr(handler, "response"):
+                response.append(handler.response)
             if hasattr(handler, "header_filter"):
                 header_filter.append(handler.header_filter)
             if hasattr(handler, "body_filter"):
@@ -212,4 +215,6 @@ class RouteChains:
             tuple(log),
             needs_request_body,
             changes_body,
+            tuple(response),
+            reads_body=bool(response or body_filter),
         )

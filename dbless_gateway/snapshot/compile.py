@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Collection, Generator, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from dbless_gateway.config.entities import Entities, Route, Service, Upstream, Where
 from dbless_gateway.config.problems import Problem
@@ -216,7 +216,8 @@ def _rewrite_steps(index: InstanceIndex) -> tuple[Step, ...]:
 
 
 def _without_access(chain: Chain) -> Chain:
-    return Chain((), chain.header_filter, chain.body_filter, chain.log, False, chain.changes_body)
+    reads_body = bool(chain.body_filter)
+    return replace(chain, access=(), response=(), needs_request_body=False, reads_body=reads_body)
 
 
 def _route_problems(found: Iterable[RouteProblem], routes: Iterable[Route]) -> list[Problem]:

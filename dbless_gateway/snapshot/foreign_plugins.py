@@ -40,8 +40,9 @@ GROUP = "dbless_gateway.plugins"
 _BUNDLED = "dbless_gateway.plugins"
 _MODULE_PREFIX = "dbless_gateway_plugins."
 _TEXT = "__plugin_text__"
-_PHASES = ("rewrite", "access", "header_filter", "body_filter", "log", "on_timer")
+_PHASES = ("rewrite", "access", "response", "header_filter", "body_filter", "log", "on_timer")
 _NEVER_WAITING = ("header_filter", "body_filter", "log")
+_STREAMING = ("header_filter", "body_filter")
 _HTTP_PROTOCOLS = ["grpc", "grpcs", "http", "https"]
 _SCOPES = ["service", "route", "consumer"]
 # A plugin is a page of code; a file of megabytes was put there by mistake, and travels to every worker.
@@ -163,8 +164,9 @@ def check_contract(module: ModuleType, name: str) -> None:
         raise PluginFault("PRIORITY is not a whole number")
     if not any(hasattr(module.Handler, phase) for phase in _PHASES):
         raise PluginFault(f"Handler has none of the phases {', '.join(_PHASES)}")
-    if hasattr(module.Handler, "response"):
-        raise PluginFault("there is no phase response; header_filter and body_filter see every response")
+    for phase in _STREAMING:
+        if hasattr(module.Handler, "response") and hasattr(module.Handler, phase):
+            raise PluginFault(f"it has both response and {phase}: a response is either held back or streams")
     for phase in _NEVER_WAITING:
         if iscoroutinefunction(getattr(module.Handler, phase, None)):
             raise PluginFault(f"{phase} cannot wait: it must not be an async function")

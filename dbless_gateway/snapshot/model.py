@@ -43,6 +43,8 @@ class Chain:
     log: tuple[Step, ...] = ()
     needs_request_body: bool = False  # some handler wants the whole body before access
     changes_body: bool = False  # some body_filter may change the length
+    response: tuple[Step, ...] = ()  # with any of these, the target's response is held back
+    reads_body: bool = False  # some step of the response's side wants to see its body
 
 
 @dataclass(frozen=True, slots=True)

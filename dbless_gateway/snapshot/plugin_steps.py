@@ -15,7 +15,7 @@ from typing import Any
 from dbless_gateway.pdk.plugin import Host
 from dbless_gateway.pdk.reply import Reply
 
-PHASES = ("rewrite", "access", "header_filter", "body_filter", "log")
+PHASES = ("rewrite", "access", "response", "header_filter", "body_filter", "log")
 
 Step = Callable[..., Any]
 Observe = Callable[[int], None]

@@ -227,6 +227,28 @@ def test_admin_api_hides_plugins_that_are_not_enabled(tmp_path: Path) -> None:
         assert admin(gateway, "GET", "/schemas/plugins/say-hello")[0] == 404
 
 
+def test_whole_response_is_changed_before_it_is_sent(tmp_path: Path) -> None:
+    with Origin() as origin:
+        site = Site(tmp_path, origin.address)
+        site.write_plugin(
+            PLUGIN
+            + """
+    async def response(self, ctx: Context) -> None:
+        seen = ctx.response_body
+        ctx.response.headers.set("X-Seen", str(len(seen)))
+        ctx.set_response_body(b"<" + seen + b">")
+"""
+        )
+        with Gateway(site.config, flags=("--plugin-dir", str(site.plugins))) as gateway:
+            for _ in range(2):
+                response = gateway.fetch("/")
+                assert response.get("content-length") == str(len(response.body))
+                assert response.get("x-seen") == str(len(response.body) - 2)
+                assert (response.body[:1], response.body[-1:]) == (b"<", b">")
+            metrics = fetch(gateway.status_port, "/metrics").body.decode()
+            assert 'kong_plugin_latency_us_count{plugin="say-hello",phase="response"} 2' in metrics
+
+
 def install(folder: Path, text: str) -> dict[str, str]:
     """Install a package with a plugin; return the environment that finds it."""
     site = folder / "site"

@@ -82,6 +82,19 @@ class Handler:
         self._log.info("%d records to %s", len(entries), self._config.sink.url)
 
 
+class Holding:
+    """Another handler: a response is either held back or streams."""
+
+    async def response(self, ctx: Context) -> Reply | None:
+        body: bytes | None = ctx.response_body
+        if body is None:
+            return Reply(502, b"too large")
+        ctx.set_response_body(body.upper())
+        ctx.response.status = 200
+        ctx.response.headers.remove("Content-Encoding")
+        return None
+
+
 def use_of_the_testing_kit() -> None:
     schema: dict[str, Any] = config_schema(Config)
     host = FakeHost()

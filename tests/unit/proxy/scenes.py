@@ -67,5 +67,12 @@ class Phases:
         return self._act("log", ctx)
 
 
+class Responding:
+    """A plugin that sees whole responses, and does with them what the test wants."""
+
+    def __init__(self, respond: Callable[[Any], Any]) -> None:
+        self.response = respond
+
+
 def raise_error(*arguments: Any) -> None:
     raise RuntimeError("a plugin's bug")

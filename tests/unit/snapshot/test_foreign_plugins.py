@@ -50,6 +50,10 @@ class Handler:
     def access(self, ctx):
         ctx.set_response_header("X-Hello", self.text)
 '''
+BOTH = """
+    def response(self, ctx): ...
+    def header_filter(self, ctx): ...
+"""
 
 CONFIG = '_format_version: "3.0"\nplugins: [{name: say-hello, config: {text: %s}}]\n'
 
@@ -98,8 +102,8 @@ def test_other_files_may_stand_beside_it(tmp_path: Path, name: str) -> None:
         (GOOD.replace('"say-hello"', '"other"'), 1, "NAME is 'other'"),
         (GOOD.replace("= 5", '= "5"'), 1, "PRIORITY is not a whole number"),
         (GOOD.replace("def access", "def acces"), 1, "none of the phases"),
-        (GOOD.replace("def access", "def response"), 1, "none of the phases"),
-        (GOOD + "\n    def response(self, ctx): ...\n", 1, "there is no phase response"),
+        (GOOD + BOTH, 1, "it has both response and header_filter"),
+        (GOOD + BOTH.replace("header", "body"), 1, "it has both response and body_filter"),
         (GOOD.replace("def access", "async def log"), 1, "log cannot wait"),
         (GOOD.replace("text: str", "text: bytes"), 1, "no schema can be made"),
         (GOOD.replace("text: str", "text: 'Nope'"), 1, "no schema can be made"),
