@@ -46,8 +46,9 @@ class Api:
             return message_answer(405, "Method not allowed")
         if request.body and not _is_acceptable(request):
             return message_answer(415, "Unsupported media type")
+        is_trusted = request.is_trusted or (self._is_protected and bool(self._commands.admin_token()))
         try:
-            return await view(replace(request, keys=found.keys), self._commands)
+            return await view(replace(request, keys=found.keys, is_trusted=is_trusted), self._commands)
         except Failure as failure:
             return failure.answer
 

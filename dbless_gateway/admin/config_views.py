@@ -15,8 +15,7 @@ from dbless_gateway.admin.commands import Commands
 from dbless_gateway.admin.config_errors import document, flat_document
 from dbless_gateway.admin.failures import plain
 from dbless_gateway.admin.messages import AdminAnswer, AdminRequest, empty_answer, json_answer
-from dbless_gateway.admin.reading import catalog_of
-from dbless_gateway.admin.shapes import Shaper
+from dbless_gateway.admin.reading import catalog_of, shaper
 
 _TRUE = frozenset({"1", "true", "on", "yes"})
 _YAML_TYPES = frozenset({"application/yaml", "text/yaml"})
@@ -28,7 +27,7 @@ async def read_config(request: AdminRequest, commands: Commands) -> AdminAnswer:
     """Return everything that is served as a file: flat, with ids, nothing left out."""
     catalog = catalog_of(commands)
     lines = ["_format_version: '3.0'", "_transform: false"]
-    for name, rows in (await _everything(catalog)).items():
+    for name, rows in (await _everything(catalog, request)).items():
         lines.append(f"{name}:")
         for row in rows.values():
             lines += _block(row)
@@ -47,13 +46,13 @@ def _yaml(value: Any) -> str:
     return orjson.dumps(value).decode()
 
 
-async def _everything(catalog: Catalog) -> dict[str, dict[str, dict[str, Any]]]:
+async def _everything(catalog: Catalog, request: AdminRequest) -> dict[str, dict[str, dict[str, Any]]]:
     found: dict[str, dict[str, dict[str, Any]]] = {}
     for collection in (*COLLECTIONS, TARGETS):
-        shaper = Shaper(collection.name, catalog)
+        shape = shaper(catalog, collection.name, request).shape
         rows: dict[str, dict[str, Any]] = {}
         for number, item in enumerate(catalog.items(collection.name)):
-            rows[item.id] = shaper.shape(item)
+            rows[item.id] = shape(item)
             if collection.name == "certificates":
                 rows[item.id].pop("snis")
             if number % _BURST == 0:
@@ -80,7 +79,7 @@ async def post_config(request: AdminRequest, commands: Commands) -> AdminAnswer:
             else asyncio.to_thread(document, problems)
         )
         return json_answer(400, body)
-    return json_answer(201, await _everything(catalog_of(commands)))
+    return json_answer(201, await _everything(catalog_of(commands), request))
 
 
 def _text_of(request: AdminRequest) -> tuple[str, bool]:

@@ -23,6 +23,8 @@ class AdminRequest:
     query: Mapping[str, str]  # the last value of each name
     headers: Mapping[str, str]  # names in lower case
     body: bytes = b""
+    # The client is on this machine, or has shown the token or a certificate: it may see secrets.
+    is_trusted: bool = True
     keys: tuple[str, ...] = ()  # what stands in the path for the parameters of the endpoint, decoded
 
 

@@ -59,9 +59,14 @@ def child_of(catalog: Catalog, nesting: Nesting, parent: Item, key: str) -> Item
     return found
 
 
-def shaped(catalog: Catalog, collection: str, item: Item) -> dict[str, Any]:
-    """Return one entity as it is shown."""
-    return Shaper(collection, catalog).shape(item)
+def shaped(catalog: Catalog, collection: str, item: Item, request: AdminRequest) -> dict[str, Any]:
+    """Return one entity as it is shown to the client of a request."""
+    return shaper(catalog, collection, request).shape(item)
+
+
+def shaper(catalog: Catalog, collection: str, request: AdminRequest) -> Shaper:
+    """Return what shapes entities for the client of a request."""
+    return Shaper(collection, catalog, with_secrets=request.is_trusted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +82,14 @@ class CollectionReader:
         items = catalog.items(name)
         if name == "consumers" and (custom_id := request.query.get("custom_id")):
             items = [item for item in items if item.custom_id == custom_id]
-        shape = Shaper(name, catalog).shape
+        shape = shaper(catalog, name, request).shape
         return json_answer(200, page_by_id(items, request.query, self.collection.path, shape))
 
     async def one(self, request: AdminRequest, commands: Commands) -> AdminAnswer:
         """Return one entity."""
         catalog = catalog_of(commands)
         name = self.collection.name
-        return json_answer(200, shaped(catalog, name, parent_of(catalog, name, request.keys[0])))
+        return json_answer(200, shaped(catalog, name, parent_of(catalog, name, request.keys[0]), request))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +103,7 @@ class NestedReader:
         catalog, nesting = catalog_of(commands), self.nesting
         parent = parent_of(catalog, nesting.parent, request.keys[0])
         items = catalog.children(nesting.child, nesting.field, parent.id)
-        shape = Shaper(nesting.child, catalog).shape
+        shape = shaper(catalog, nesting.child, request).shape
         path = f"{collection_of(nesting.parent).path}/{request.keys[0]}/{nesting.segment}"
         return json_answer(200, page_by_id(items, request.query, path, shape))
 
@@ -107,7 +112,7 @@ class NestedReader:
         catalog, nesting = catalog_of(commands), self.nesting
         parent = parent_of(catalog, nesting.parent, request.keys[0])
         child = child_of(catalog, nesting, parent, request.keys[1])
-        return json_answer(200, shaped(catalog, nesting.child, child))
+        return json_answer(200, shaped(catalog, nesting.child, child, request))
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +128,8 @@ class ShortcutReader:
         parent_id = getattr(child, shortcut.field)
         if parent_id is None:
             raise not_found()
-        return json_answer(
-            200, shaped(catalog, shortcut.parent, parent_of(catalog, shortcut.parent, parent_id))
-        )
+        parent = parent_of(catalog, shortcut.parent, parent_id)
+        return json_answer(200, shaped(catalog, shortcut.parent, parent, request))
 
 
 # Targets have an order and an offset of their own.
@@ -152,7 +156,7 @@ async def list_targets(request: AdminRequest, commands: Commands) -> AdminAnswer
     """Return a page of an upstream's targets."""
     catalog = catalog_of(commands)
     upstream = parent_of(catalog, "upstreams", request.keys[0])
-    shape = Shaper("targets", catalog).shape
+    shape = shaper(catalog, "targets", request).shape
     path = f"/upstreams/{request.keys[0]}/targets"
     return json_answer(200, page_by_count(targets_of(catalog, upstream), request.query, path, shape))
 
@@ -163,11 +167,13 @@ async def list_all_targets(request: AdminRequest, commands: Commands) -> AdminAn
     upstream = parent_of(catalog, "upstreams", request.keys[0])
     items = catalog.children("targets", "upstream", upstream.id)
     path = f"/upstreams/{request.keys[0]}/targets/all"
-    return json_answer(200, page_by_id(items, request.query, path, Shaper("targets", catalog).shape))
+    return json_answer(200, page_by_id(items, request.query, path, shaper(catalog, "targets", request).shape))
 
 
 async def one_target(request: AdminRequest, commands: Commands) -> AdminAnswer:
     """Return one target of an upstream."""
     catalog = catalog_of(commands)
     upstream = parent_of(catalog, "upstreams", request.keys[0])
-    return json_answer(200, shaped(catalog, "targets", target_of(catalog, upstream, request.keys[1])))
+    return json_answer(
+        200, shaped(catalog, "targets", target_of(catalog, upstream, request.keys[1]), request)
+    )

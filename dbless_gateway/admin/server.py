@@ -16,6 +16,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
+from ipaddress import ip_address
 from typing import Any, cast
 from urllib.parse import parse_qsl
 
@@ -77,6 +78,7 @@ class _Connection(asyncio.Protocol):
         self._waiting: deque[tuple[AdminRequest, bool]] = deque()
         self._task: asyncio.Task[None] | None = None
         self._idle: asyncio.TimerHandle | None = None
+        self._is_trusted = False
         # Of the request that is being read.
         self._url = b""
         self._headers: dict[str, str] = {}
@@ -88,6 +90,7 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance.
+        self._is_trusted = vouched_for(transport)
         self._server.connections.add(self)
         self._wait_idle()
 
@@ -149,6 +152,7 @@ class _Connection(asyncio.Protocol):
             query=dict(parse_qsl((url.query or b"").decode("latin-1"), keep_blank_values=True)),
             headers=self._headers,
             body=bytes(self._body),
+            is_trusted=self._is_trusted,
         )
         self._waiting.append((request, self._parser.should_keep_alive()))
         if self._task is None:
@@ -224,3 +228,22 @@ class _Connection(asyncio.Protocol):
         """Close the connection at once."""
         if self._transport is not None:
             self._transport.abort()
+
+
+def vouched_for(transport: asyncio.BaseTransport) -> bool:
+    """Tell whether a connection comes from this machine, or its client has shown a certificate."""
+    return _is_local(transport) or _has_certificate(transport)
+
+
+def _is_local(transport: asyncio.BaseTransport) -> bool:
+    peer = transport.get_extra_info("peername")
+    address = ip_address(peer[0].partition("%")[0])
+    # Of ::ffff:127.0.0.1, what it stands for.
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
+
+
+def _has_certificate(transport: asyncio.BaseTransport) -> bool:
+    """Tell whether the client has shown one that the listener's authorities have issued."""
+    tls: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
+    # Where none is asked for, and where one is not verified, there is none here.
+    return tls is not None and bool(tls.getpeercert())

@@ -2,7 +2,7 @@
 
 Every field of the schema is there, null when it is unset; references are ``{"id": ...}``; fields that Kong
 does not know are shown only when they are in use. The values are the entities' own, so a page of a thousand
-costs little more than its JSON.
+costs little more than its JSON. Secrets are masked for clients that nothing vouches for.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from dbless_gateway.admin.catalog import Catalog, Item
+from dbless_gateway.config.export import MASK, masked
 from dbless_gateway.config.schemas import load_schemas
 
 # Not Kong's, or only those of some of its editions and flavours: shown when they are set.
@@ -27,20 +28,22 @@ _ONLY_WHEN_SET: Mapping[str, frozenset[str]] = MappingProxyType(
 class Shaper:
     """Shapes entities of one collection."""
 
-    def __init__(self, collection: str, catalog: Catalog) -> None:
+    def __init__(self, collection: str, catalog: Catalog, *, with_secrets: bool) -> None:
         schema = load_schemas().entity(collection)
         self._collection = collection
         self._references = frozenset(schema.record.references)
         self._only_when_set = _ONLY_WHEN_SET.get(collection, frozenset())
         self._is_credential = schema.credential_of is not None
         self._catalog = catalog
+        self._record = schema.record
+        self._with_secrets = with_secrets
 
     def shape(self, item: Item) -> dict[str, Any]:
         """Return one entity as an object."""
         shown = self._credential(item) if self._is_credential else self._plain(item)
         if self._collection == "certificates":
             shown["snis"] = [sni.name for sni in self._catalog.children("snis", "certificate", item.id)]
-        return shown
+        return shown if self._with_secrets else self._masked(shown)
 
     def _plain(self, item: Item) -> dict[str, Any]:
         shown: dict[str, Any] = {}
@@ -65,3 +68,11 @@ class Shaper:
             "tags": item.tags,
             "created_at": item.created_at,
         }
+
+    def _masked(self, shown: dict[str, Any]) -> dict[str, Any]:
+        hidden = masked(self._record, shown)
+        if self._collection == "plugins":
+            plugin = load_schemas().plugin(shown["name"])
+            # What cannot be judged cannot be shown either.
+            hidden["config"] = masked(plugin.record, shown["config"]) if plugin is not None else MASK
+        return hidden

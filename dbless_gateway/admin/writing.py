@@ -42,7 +42,7 @@ class Writer:
         keys = request.keys
         parent = Parent(self.parent, keys[0], self.field) if self.parent is not None else None
         key = keys[1 if parent is not None else 0] if len(keys) > (1 if parent is not None else 0) else None
-        return await _write(self._change(request, commands, key, parent), commands)
+        return await _write(self._change(request, commands, key, parent), request, commands)
 
     def _change(
         self, request: AdminRequest, commands: Commands, key: str | None, parent: Parent | None
@@ -82,10 +82,10 @@ class ShortcutWriter:
             child = parent_of(catalog, row.child, request.keys[0])
             if getattr(child, row.field) is None:
                 raise not_found()
-        return await _write(change, commands)
+        return await _write(change, request, commands)
 
 
-async def _write(change: Change, commands: Commands) -> AdminAnswer:
+async def _write(change: Change, request: AdminRequest, commands: Commands) -> AdminAnswer:
     if not commands.can_write():
         await _refuse(change, commands)
     written = await commands.write(change)
@@ -97,7 +97,7 @@ async def _write(change: Change, commands: Commands) -> AdminAnswer:
         # Another write has taken it away since; this one was made all the same.
         raise not_found()
     status = 201 if change.method == "POST" else 200
-    return json_answer(status, shaped(catalog, change.collection, item))
+    return json_answer(status, shaped(catalog, change.collection, item, request))
 
 
 def _with_typed_config(

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from dbless_gateway.cli.explanation_text import text_of
-from dbless_gateway.cli.node_address import EXIT_NO_GATEWAY, NoGateway, add_address_flag, ask
+from dbless_gateway.cli.node_address import EXIT_NO_GATEWAY, NoGateway, add_address_flags, ask
 from dbless_gateway.cli.output import put
 from dbless_gateway.cli.rehearsing import add_configuration_flags, open_rehearsal
 from dbless_gateway.lint.hiding import hidden
@@ -69,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--live", action="store_true", help="ask the running gateway instead of reading files"
     )
-    add_address_flag(parser)
+    add_address_flags(parser)
     add_configuration_flags(parser, required=False)
     return parser
 
@@ -103,7 +103,7 @@ def _explain_live(arguments: argparse.Namespace) -> int:
     if arguments.all:
         query.append(("all", "true"))
     try:
-        status, told = ask(arguments.admin, "GET", f"/explain?{urlencode(query)}")
+        status, told = ask(arguments, "GET", f"/explain?{urlencode(query)}")
     except NoGateway as error:
         print(f"dbless-gateway explain: {error}", file=sys.stderr)
         return EXIT_NO_GATEWAY

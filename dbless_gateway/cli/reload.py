@@ -11,7 +11,7 @@ import sys
 from http import HTTPStatus
 from typing import Any
 
-from dbless_gateway.cli.node_address import EXIT_NO_GATEWAY, NoGateway, add_address_flag, ask
+from dbless_gateway.cli.node_address import EXIT_NO_GATEWAY, NoGateway, add_address_flags, ask
 
 EXIT_REJECTED = 1
 
@@ -21,11 +21,11 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="dbless-gateway reload", description="Let a running gateway load its configuration again."
     )
-    add_address_flag(parser)
+    add_address_flags(parser)
     parser.add_argument("--wait", action="store_true", help="return when all workers serve it; always so")
     arguments = parser.parse_args(argv)
     try:
-        status, receipt = ask(arguments.admin, "POST", "/reload")
+        status, receipt = ask(arguments, "POST", "/reload")
     except NoGateway as error:
         print(f"dbless-gateway reload: {error}", file=sys.stderr)
         return EXIT_NO_GATEWAY

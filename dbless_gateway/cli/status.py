@@ -11,7 +11,7 @@ import sys
 import time
 from typing import Any
 
-from dbless_gateway.cli.node_address import EXIT_NO_GATEWAY, NoGateway, add_address_flag, ask
+from dbless_gateway.cli.node_address import EXIT_NO_GATEWAY, NoGateway, add_address_flags, ask
 
 EXIT_NOT_SERVING = 1
 
@@ -21,11 +21,11 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="dbless-gateway status", description="Tell what a running gateway serves."
     )
-    add_address_flag(parser)
+    add_address_flags(parser)
     parser.add_argument("--json", action="store_true", help="print the answer of GET /status as it is")
     arguments = parser.parse_args(argv)
     try:
-        _, status = ask(arguments.admin, "GET", "/status")
+        _, status = ask(arguments, "GET", "/status")
     except NoGateway as error:
         print(f"dbless-gateway status: {error}", file=sys.stderr)
         return EXIT_NO_GATEWAY

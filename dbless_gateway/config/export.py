@@ -171,6 +171,11 @@ def _plain(value: Any) -> Any:
     return value
 
 
+def masked(record: Record, values: Mapping[str, Any]) -> Fields:
+    """Return the values of an entity, or of a plugin's config, with ``MASK`` for secrets."""
+    return _masked(record, _plain(values))
+
+
 def _masked(record: Record, values: Mapping[str, Any]) -> Fields:
     """Return a record with its secrets hidden, at every depth; references to a vault are no secrets."""
     out = dict(values)

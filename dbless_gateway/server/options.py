@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from dbless_gateway.server.cpus import auto_workers
 from dbless_gateway.server.last_good import default_folder
 from dbless_gateway.server.listen import Listen
 from dbless_gateway.server.settings import BY_NAME, Values, read_settings
-from dbless_gateway.server.tls_options import PREFIXES, default_pairs, target_policy, tls_policy
+from dbless_gateway.server.tls_options import PREFIXES, default_pairs, target_policy, tls_policies
 from dbless_gateway.snapshot.certificates import TlsPolicy
 from dbless_gateway.snapshot.foreign_plugins import PluginSettings
 from dbless_gateway.snapshot.key_pairs import KeyPair
@@ -53,7 +53,7 @@ class ServerSettings:
     plugins: PluginSettings
     # What listeners with TLS show by default, by kind of listener; a kind without is given one made at start.
     default_pairs: Mapping[str, tuple[KeyPair, ...]]
-    tls: TlsPolicy  # of the Admin and Status APIs
+    tls: Mapping[str, TlsPolicy]  # by kind of listener
     proxy: ProxyOptions
     shown: Mapping[str, object] = field(default_factory=dict)  # every setting, for people; secrets masked
     admin_write: bool = False  # the Admin API may change the files
@@ -93,7 +93,7 @@ def _assemble(
     if not chosen and inline is None:
         errors.append("no configuration is given: name the file with -c, or with KONG_DECLARATIVE_CONFIG")
     _refuse_flags_of_proxy(values, errors)
-    policy = tls_policy(values, errors)
+    policies = tls_policies(values, errors)
     return ServerSettings(
         expand_env=values["expand_env"],
         files=chosen,
@@ -116,9 +116,8 @@ def _assemble(
             for kind in PREFIXES
             if _has_tls(values, kind) and (pairs := default_pairs(kind, values, errors))
         },
-        # Certificates of clients are asked for where clients are.
-        tls=replace(policy, client_authorities=None, verify_client="off"),
-        proxy=_proxy_options(values, policy if _has_tls(values, "proxy") else None, errors),
+        tls=policies,
+        proxy=_proxy_options(values, policies["proxy"] if _has_tls(values, "proxy") else None, errors),
         shown={
             name: _MASK if value and name in _SECRET else _shown(value)
             for name, value in values.values.items()
@@ -160,6 +159,7 @@ def _open_admin_addresses(settings: ServerSettings) -> list[str]:
         f"the Admin API on {listen} can be reached from other machines, and nothing protects it"
         for listen in settings.admin_listens
         if not settings.admin_token
+        if not (listen.ssl and settings.tls["admin"].verify_client == "on")
         if listen.path is None
         and not (listen.host == "localhost" or listen.host.startswith("127.") or listen.host == "::1")
     ]

@@ -262,6 +262,19 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("ssl_cert_key", types.pem_texts, "", "Their private keys, in the same order."),
     Setting("admin_ssl_cert", types.pem_texts, "", "The same for the Admin API."),
     Setting("admin_ssl_cert_key", types.pem_texts, "", "Their private keys."),
+    Setting(
+        "nginx_admin_ssl_client_certificate",
+        types.optional_pem_text,
+        "",
+        "PEM file with the authorities of the certificates of the Admin API's clients.",
+    ),
+    Setting(
+        "nginx_admin_ssl_verify_client",
+        types.one_of(*VERIFY_CLIENT_MODES),
+        "off",
+        "Ask clients of the Admin API for a certificate: off, optional, or on, which refuses clients "
+        "without one.",
+    ),
     Setting("status_ssl_cert", types.pem_texts, "", "The same for the Status API."),
     Setting("status_ssl_cert_key", types.pem_texts, "", "Their private keys."),
     Setting(

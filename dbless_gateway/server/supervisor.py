@@ -131,7 +131,7 @@ class Supervisor:
         for listener in listeners:
             tls = None
             if listener.listen.ssl:
-                tls = server_context(self._settings.tls, await self._default_pairs(name))
+                tls = server_context(self._settings.tls[name], await self._default_pairs(name))
             await server.start(listener.sockets, listener.listen.backlog, tls)
 
     async def _default_pairs(self, kind: str) -> tuple[KeyPair, ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -41,23 +42,33 @@ _SUITES = {
 }
 
 
-def tls_policy(values: Values, errors: list[str]) -> TlsPolicy:
-    """Return the policy; what is wrong with it is added to the errors."""
+def tls_policies(values: Values, errors: list[str]) -> Mapping[str, TlsPolicy]:
+    """Return the policy of each kind of listener; what is wrong with them is added to the errors."""
+    common = _common_policy(values, errors)
+    return {kind: _with_clients(common, kind, values, errors) for kind in PREFIXES}
+
+
+def _with_clients(common: TlsPolicy, kind: str, values: Values, errors: list[str]) -> TlsPolicy:
+    """Add what clients of this kind of listener must show; there is no such setting for the Status API."""
+    verify = values.values.get(f"nginx_{kind}_ssl_verify_client", "off")
+    if verify == "off":
+        return common
+    authorities: str | None = values[f"nginx_{kind}_ssl_client_certificate"]
+    if authorities is None:
+        errors.append(f"nginx_{kind}_ssl_client_certificate must be specified to verify clients")
+    return replace(common, client_authorities=authorities, verify_client=verify)
+
+
+def _common_policy(values: Values, errors: list[str]) -> TlsPolicy:
     suite = _SUITES.get(values["ssl_cipher_suite"]) or _Suite(
         values["ssl_protocols"], values["ssl_ciphers"] or None, values["ssl_prefer_server_ciphers"]
     )
-    authorities: str | None = values["nginx_proxy_ssl_client_certificate"]
-    verify: str = values["nginx_proxy_ssl_verify_client"]
-    if verify != "off" and authorities is None:
-        errors.append("nginx_proxy_ssl_client_certificate must be specified to verify clients")
     policy = TlsPolicy(
         protocols=suite.protocols,
         ciphers=suite.ciphers,
         prefers_own_ciphers=suite.prefers_own,
         session_tickets=values["ssl_session_tickets"],
         dhparam_file=values["ssl_dhparam"],
-        client_authorities=authorities,
-        verify_client=verify,
     )
     try:
         server_context(policy, ())

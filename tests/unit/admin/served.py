@@ -54,16 +54,23 @@ def catalog(text: str = TEXT) -> Catalog:
 
 
 def ask(
-    commands: FixedCommands, method: str, target: str, body: bytes = b"", content_type: str = ""
+    commands: FixedCommands,
+    method: str,
+    target: str,
+    body: bytes = b"",
+    content_type: str = "",
+    *,
+    is_trusted: bool = True,
 ) -> AdminAnswer:
     """Send a request to the Admin API."""
     path, _, query = target.partition("?")
     pairs = dict(pair.partition("=")[::2] for pair in query.split("&") if pair)
     headers = {"content-type": content_type} if content_type else {}
-    return asyncio.run(Api(ADMIN_API, commands).answer(AdminRequest(method, path, pairs, headers, body)))
+    request = AdminRequest(method, path, pairs, headers, body, is_trusted=is_trusted)
+    return asyncio.run(Api(ADMIN_API, commands).answer(request))
 
 
-def get(target: str, text: str = TEXT) -> tuple[int, Any]:
+def get(target: str, text: str = TEXT, *, is_trusted: bool = True) -> tuple[int, Any]:
     """Return the status and the body of a GET."""
-    answer = ask(FixedCommands(served=catalog(text)), "GET", target)
+    answer = ask(FixedCommands(served=catalog(text)), "GET", target, is_trusted=is_trusted)
     return answer.status, json.loads(answer.body or b"null")

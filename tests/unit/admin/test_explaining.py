@@ -16,3 +16,7 @@ from tests.unit.admin.served import get
 )
 def test_question_and_answer(target: str, status: int, asked: dict[str, str]) -> None:
     assert get(target) == (status, {"asked": asked})
+
+
+def test_not_for_clients_that_nothing_vouches_for() -> None:
+    assert get("/explain?url=/a", is_trusted=False)[0] == 403

@@ -15,6 +15,7 @@ from dbless_gateway.admin.server import (
     MAX_HEAD_BYTES,
     MAX_PIPELINED,
     AdminServer,
+    vouched_for,
 )
 
 
@@ -178,3 +179,35 @@ def test_an_idle_connection_is_closed() -> None:
         assert await reader.read() == b""
 
     serve(scenario, idle_timeout_s=0.01)
+
+
+class _Peer(asyncio.BaseTransport):
+    """The transport of a connection from an address, with a certificate that was verified or without."""
+
+    def __init__(self, address: str, certificate: dict[str, str] | None) -> None:
+        super().__init__({"peername": (address, 1), "ssl_object": self if certificate is not None else None})
+        self._certificate = certificate
+
+    def getpeercert(self) -> dict[str, str] | None:
+        return self._certificate
+
+    def is_closing(self) -> bool:
+        return False
+
+
+@pytest.mark.parametrize(
+    ("address", "certificate", "is_trusted"),
+    [
+        ("127.0.0.1", None, True),
+        ("127.9.9.9", None, True),
+        ("::1", None, True),
+        ("::ffff:127.0.0.1", None, True),
+        ("10.0.0.1", None, False),
+        ("fe80::1%eth0", None, False),
+        ("::ffff:10.0.0.1", None, False),
+        ("10.0.0.1", {}, False),
+        ("10.0.0.1", {"subject": "operator"}, True),
+    ],
+)
+def test_who_is_trusted(address: str, certificate: dict[str, str] | None, is_trusted: bool) -> None:
+    assert vouched_for(_Peer(address, certificate)) is is_trusted

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
 import socket
@@ -25,7 +26,7 @@ def admin_api(commands: FixedCommands) -> Iterator[str]:
     """Serve the Admin API in a thread; yield its URL."""
     sock = socket.create_server(("127.0.0.1", 0))
     loop = asyncio.new_event_loop()
-    server = AdminServer(Api(ADMIN_API, commands).answer, "kong/x")
+    server = AdminServer(Api(ADMIN_API, commands, is_protected=True).answer, "kong/x")
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     asyncio.run_coroutine_threadsafe(server.start([sock], 16), loop).result()
@@ -101,11 +102,50 @@ def unused_port() -> Iterator[int]:
         ("127.0.0.1:9001", "http://127.0.0.1:9001"),
         ("0.0.0.0:8444 ssl, 0.0.0.0:8001", "http://127.0.0.1:8001"),
         ("[::]:8001", "http://[::1]:8001"),
+        ("0.0.0.0:8444 ssl", "https://127.0.0.1:8444"),
     ],
 )
 def test_the_address_comes_from_the_settings(listen: str, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KONG_ADMIN_LISTEN", listen)
-    assert node_address.default_url() == url
+    assert address().url == url
+
+
+def address(*flags: str) -> node_address.NodeAddress:
+    parser = argparse.ArgumentParser()
+    node_address.add_address_flags(parser)
+    return node_address.address_of(parser.parse_args(flags))
+
+
+def test_the_token_comes_from_the_settings_or_the_flag(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KONG_ADMIN_TOKEN", "of the settings")
+    assert address().token == "of the settings"
+    assert address("--admin-token", "given").token == "given"
+    assert address("--admin-token", "").token == ""
+
+
+def test_the_token_is_shown_and_its_lack_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with admin_api(FixedCommands(token="secret")) as url:
+        assert status.main(["--admin", url, "--admin-token", "secret"]) == 0
+        monkeypatch.setenv("KONG_ADMIN_TOKEN", "secret")
+        assert reload.main(["--admin", url]) == 0
+        monkeypatch.setenv("KONG_ADMIN_TOKEN", "other")
+        assert status.main(["--admin", url]) == 4
+    assert "wants its token: set KONG_ADMIN_TOKEN" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--admin", "http://127.0.0.1:x"], "is no address"),
+        (["--admin", "https://127.0.0.1:1", "--admin-ca", "/no/such.pem"], "cannot use /no/such.pem"),
+        (["--admin", "https://127.0.0.1:1", "--admin-cert", "/no/such.pem"], "cannot use /no/such.pem"),
+    ],
+)
+def test_bad_flags_are_told(flags: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert status.main(flags) == 4
+    assert said in capsys.readouterr().err
 
 
 def test_without_an_admin_api_it_must_be_named(

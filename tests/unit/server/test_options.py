@@ -111,6 +111,16 @@ def test_an_admin_api_for_everybody_gets_a_warning(host: str, warns: bool) -> No
     assert bool(result.warnings) is warns
 
 
+@pytest.mark.parametrize(
+    ("listen", "verify", "warns"),
+    [("0.0.0.0:8444 ssl", "on", False), ("0.0.0.0:8444 ssl", "optional", True), ("0.0.0.0:8001", "on", True)],
+)
+def test_certificates_of_clients_protect_an_admin_api(listen: str, verify: str, warns: bool) -> None:
+    authorities = {"KONG_NGINX_ADMIN_SSL_CLIENT_CERTIFICATE": Authority().cert}
+    environ = {"KONG_ADMIN_LISTEN": listen, "KONG_NGINX_ADMIN_SSL_VERIFY_CLIENT": verify, **authorities}
+    assert bool(make_settings({}, ["f"], environ).warnings) is warns
+
+
 def test_workers_are_a_number_or_what_the_machine_gives() -> None:
     assert made(nginx_worker_processes="3").workers == 3
     assert made().workers >= 1

@@ -41,7 +41,7 @@ def test_the_default_is_intermediate() -> None:
     ],
 )
 def test_suites(suite: str, protocols: tuple[str, ...], own: bool) -> None:
-    policy = made(ssl_cipher_suite=suite, ssl_ciphers="has no effect").tls
+    policy = made(ssl_cipher_suite=suite, ssl_ciphers="has no effect").tls["status"]
     assert (policy.protocols, policy.prefers_own_ciphers) == (protocols, own)
     server_context(policy, self_signed_pairs())
 
@@ -53,15 +53,18 @@ def test_a_suite_of_ones_own() -> None:
         ssl_protocols="TLSv1.2",
         ssl_prefer_server_ciphers="off",
         ssl_session_tickets="off",
-    ).tls
+    ).tls["status"]
     assert policy == TlsPolicy(("TLSv1.2",), "ECDHE-RSA-AES128-GCM-SHA256", False, False)
 
 
-def test_clients_show_certificates_to_the_proxy_only(pem: Pem) -> None:
-    settings = made(nginx_proxy_ssl_client_certificate=pem.cert, nginx_proxy_ssl_verify_client="on")
-    assert settings.proxy.tls is not None
-    assert settings.proxy.tls.verify_client == "on"
-    assert settings.tls.verify_client == "off"
+@pytest.mark.parametrize(("kind", "others"), [("proxy", ("admin", "status")), ("admin", ("proxy", "status"))])
+def test_clients_show_certificates_where_that_is_set(kind: str, others: tuple[str, ...], pem: Pem) -> None:
+    wanted = {f"nginx_{kind}_ssl_client_certificate": pem.cert, f"nginx_{kind}_ssl_verify_client": "on"}
+    settings = made(**wanted)
+    assert settings.tls[kind].verify_client == "on"
+    assert settings.tls[kind].client_authorities == pem.cert
+    assert settings.proxy.tls == settings.tls["proxy"]
+    assert {settings.tls[other].verify_client for other in others} == {"off"}
 
 
 @pytest.mark.parametrize(
@@ -78,6 +81,10 @@ def test_clients_show_certificates_to_the_proxy_only(pem: Pem) -> None:
         (
             {"nginx_proxy_ssl_verify_client": "on"},
             "nginx_proxy_ssl_client_certificate must be specified to verify clients",
+        ),
+        (
+            {"nginx_admin_ssl_verify_client": "optional"},
+            "nginx_admin_ssl_client_certificate must be specified to verify clients",
         ),
     ],
 )  # fmt: skip
