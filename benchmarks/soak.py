@@ -13,6 +13,7 @@ import json
 import os
 import platform
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -31,6 +32,7 @@ RESULTS = Path(__file__).parent / "results"
 RELOADS = 1000
 # Until then caches, pools and the allocator's arenas fill.
 WARM_UP_RELOADS = 50
+PROGRESS_EVERY = 50
 WORKERS = 2
 CLIENTS = 2
 ROUTES = 300
@@ -89,6 +91,8 @@ def soak(folder: Path, reloads: int) -> dict[str, Any]:
                     receipts.append(_reload(gateway))
                     for name, pid in pids.items():
                         samples[name].append(Sample.of(pid))
+                    if number % PROGRESS_EVERY == 0:
+                        print(_progress(number, samples, len(load.failures)), file=sys.stderr)
     statuses = [status for seen in load.observations for status in seen]
     return {
         "gateway": __version__,
@@ -101,6 +105,11 @@ def soak(folder: Path, reloads: int) -> dict[str, Any]:
         "swap_ms_max": max(receipt["swap_ms"] for receipt in receipts),
         "processes": {name: _growth(found) for name, found in samples.items()},
     }
+
+
+def _progress(number: int, samples: dict[str, list[Sample]], failures: int) -> str:
+    now = ", ".join(f"{name} {found[-1].resident_bytes / _MIB:.1f} MiB" for name, found in samples.items())
+    return f"{time.strftime('%H:%M:%S')} {number} reloads, {failures} failures: {now}"
 
 
 def _reload(gateway: Gateway) -> dict[str, Any]:
