@@ -1,11 +1,9 @@
 """Listening sockets that systemd has opened for us (socket activation).
 
 The protocol: ``LISTEN_FDS`` sockets stand from descriptor 3 on, meant for the process ``LISTEN_PID``. Which
-one serves which purpose is told by its address: the settings go on saying what is listened on, and a socket
-that was passed for one of their addresses is used instead of a new one. Such a socket queues connections
-while no gateway runs, so even a restart refuses nobody.
-
-Only sockets of TCP are taken; paths are cheap to bind anew.
+one serves which purpose is told by its address (a path, for a unix socket): the settings go on saying what is
+listened on and how (``ssl``), and a socket that was passed for one of their addresses is used instead of a new
+one. Such a socket queues connections while no gateway runs, so even a restart refuses nobody.
 """
 
 from __future__ import annotations
@@ -39,8 +37,8 @@ class PassedSockets:
             found[_place(sock)] = sock
         return cls(found)
 
-    def take(self, family: int, host: str, port: int) -> socket.socket | None:
-        """Return the socket of this address, if there is one."""
+    def take(self, family: int, host: str, port: int = 0) -> socket.socket | None:
+        """Return the socket of this address, if there is one; the host of a unix socket is its path."""
         return self._sockets.pop((int(family), host, port), None)
 
     def left(self) -> list[str]:

@@ -32,6 +32,7 @@ class Listener:
     address: str  # as bound, so with the port that the system chose
     port: int
     sockets: tuple[socket.socket, ...]
+    is_passed: bool = False  # bound by systemd, which goes on holding it
 
     def socket_for(self, slot: int) -> socket.socket:
         """Return the socket that this worker slot accepts from."""
@@ -46,7 +47,7 @@ class Listener:
         """Close this process's hold of the sockets."""
         for sock in self.sockets:
             sock.close()
-        if self.listen.path is not None:
+        if self.listen.path is not None and not self.is_passed:
             with suppress(OSError):
                 os.unlink(self.listen.path)
 
@@ -66,7 +67,7 @@ def bind_all(listens: Sequence[Listen], slots: int, passed: PassedSockets | None
 
 def _bind(listen: Listen, slots: int, passed: PassedSockets) -> list[Listener]:
     if listen.path is not None:
-        return [_bind_path(listen, listen.path)]
+        return [_bind_path(listen, listen.path, passed)]
     try:
         found = socket.getaddrinfo(listen.host, listen.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except OSError as error:
@@ -76,7 +77,12 @@ def _bind(listen: Listen, slots: int, passed: PassedSockets) -> list[Listener]:
     return [_bind_place(listen, family, place, slots, passed) for (family, _), place in places.items()]
 
 
-def _bind_path(listen: Listen, path: str) -> Listener:
+def _bind_path(listen: Listen, path: str, passed: PassedSockets) -> Listener:
+    # What is asked for by port (routes, X-Forwarded-Port) sees the port of the scheme.
+    port = 443 if listen.ssl else 80
+    ready = passed.take(socket.AF_UNIX, path)
+    if ready is not None:
+        return Listener(listen, str(listen), port, (ready,), is_passed=True)
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     sock.setblocking(False)
     try:
@@ -87,8 +93,7 @@ def _bind_path(listen: Listen, path: str) -> Listener:
     except OSError as error:
         sock.close()
         raise ListenError(f"bind() to {listen} failed ({error.errno}: {error.strerror})") from None
-    # What is asked for by port (routes, X-Forwarded-Port) sees the port of the scheme.
-    return Listener(listen, str(listen), 443 if listen.ssl else 80, (sock,))
+    return Listener(listen, str(listen), port, (sock,))
 
 
 def _remove_abandoned(path: str) -> None:
@@ -109,7 +114,7 @@ def _bind_place(
 ) -> Listener:
     ready = passed.take(family, str(place[0]), listen.port)
     if ready is not None:
-        return Listener(listen, _shown(family, place), listen.port, (ready,))
+        return Listener(listen, _shown(family, place), listen.port, (ready,), is_passed=True)
     sockets: list[socket.socket] = []
     try:
         for _ in range(slots if listen.reuseport else 1):

@@ -32,7 +32,7 @@ SHOWN_ONLY = {
     "json": "part of an answer",
     "python": "compiled only",
     "mermaid": "a drawing",
-    "ini": "a unit file for another machine",
+    "ini": "a unit file, judged in tests/e2e/test_systemd.py",
     "dockerfile": "an image for another machine",
 }
 # Commands of ``sh`` blocks, and what runs them instead of this test.

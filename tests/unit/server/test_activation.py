@@ -34,6 +34,19 @@ def test_a_passed_socket_is_used_for_its_address() -> None:
         listener.close()
 
 
+def test_a_passed_path_is_used_and_stays(tmp_path: Path) -> None:
+    path = str(tmp_path / "g.sock")
+    with socket.socket(socket.AF_UNIX) as ours:
+        ours.bind(path)
+        fd = os.dup(ours.fileno())
+        passed = PassedSockets.of({"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1"}, first_fd=fd)
+        (listener,) = bind_all([Listen("", 0, path, ssl=True)], 2, passed)
+        assert [sock.fileno() for sock in listener.sockets] == [fd]
+        assert (listener.address, listener.port) == (f"unix:{path}", 443)
+        listener.close()
+        assert os.path.exists(path)
+
+
 @pytest.mark.slow
 def test_clients_wait_in_the_queue_while_no_gateway_runs(tmp_path: Path) -> None:
     """What systemd does: it listens, a client connects, and only then the gateway starts."""
