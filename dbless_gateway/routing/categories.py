@@ -13,7 +13,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Generator
-from operator import itemgetter
+from dataclasses import replace
+from operator import attrgetter, itemgetter
 from typing import Generic, NamedTuple
 
 from dbless_gateway.routing.classic import header_name
@@ -33,6 +34,8 @@ _RANK_MASK = (1 << RANK_BITS) - 1
 # Plain numbers: arithmetic with the members of a Flag costs a microsecond each time.
 _LISTED = tuple((kind, kind.value) for kind in (Kind.HOST, Kind.URI, Kind.METHOD, Kind.SNI))
 _HEADER = Kind.HEADER.value
+_PATHS_ALONE = category_of(Kind.URI.value)
+_by_key = attrgetter("key")
 _UNSURE = (Kind.SNI | Kind.SRC | Kind.DST).value
 
 
@@ -101,8 +104,10 @@ class TraditionalTable(Generic[T]):
     def best(self, request: Request) -> Rule[T] | None:
         """Return the rule that Kong's walk meets first."""
         matching = self._index.all(request)
-        if not matching or (len(matching) == 1 and _is_surely_met(matching[0])):
-            return matching[0] if matching else None
+        if not matching:
+            return None
+        if (leader := _leader_of(matching)) is not None:
+            return leader
         walk = self.walk(request)
         best = max(matching, key=walk)
         return best if walk(best)[0] else None
@@ -157,13 +162,22 @@ class TraditionalTable(Generic[T]):
         return Hits(kinds, header, names)
 
 
-def _is_surely_met(rule: Rule[T]) -> bool:
-    """Tell whether the walk cannot start below a matching rule.
+def _leader_of(matching: list[Rule[T]]) -> Rule[T] | None:
+    """Return the rule that any walk meets first, or None when that depends on what else is in the table.
 
-    It starts at the kinds that could match, and a matching rule's kinds are among them: but for those that
-    match a plain connection without being there (SNI), and those that only stream routes have.
+    The walk starts at the kinds that could match, and those of the greatest matching category are among them:
+    but for those that match a plain connection without being there (SNI), and those that only stream routes
+    have. So a rule that is alone in that category is met first. Among prefixes that are all there is, the
+    reduced list is that of the longest, which ranks first without it, too.
     """
-    return not rule.key >> RANK_BITS & _UNSURE
+    leader = max(matching, key=_by_key)
+    category = leader.key >> RANK_BITS
+    if category & _UNSURE:
+        return None
+    peers = [rule for rule in matching if rule.key >> RANK_BITS == category]
+    if len(peers) == 1 or (category == _PATHS_ALONE and all(rule.search is None for rule in peers)):
+        return leader
+    return None
 
 
 def _names_of(rule: Rule[T]) -> list[tuple[Kind, bytes]]:
@@ -193,7 +207,7 @@ def _path_only(rule: Rule[T]) -> Rule[T]:
         if isinstance(rule.path, PathFound)
         else len(_path_name(rule)) << 32 | rank & 0xFFFFFFFF
     )
-    return Rule(key, rule.entry, (), (), rule.path, rule.search, rule.service_path, rule.v1)
+    return replace(rule, key=key, conditions=(), checks=())
 
 
 class KnownHosts:

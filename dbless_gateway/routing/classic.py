@@ -125,6 +125,7 @@ def selectors_of(conditions: Iterable[Condition]) -> tuple[Selector, ...]:
     return tuple(found)
 
 
-def segment_selectors(parts: Anatomy) -> tuple[Selector, ...]:
-    """Return a selector for each path segment that a pattern spells out."""
-    return tuple(Selector(SelectorKind.SEGMENT, b"", frozenset((segment,))) for segment in parts.segments)
+def path_selectors(parts: Anatomy) -> tuple[Selector, ...]:
+    """Return a selector for each path segment and each word that a pattern spells out."""
+    spelled = ((SelectorKind.SEGMENT, parts.segments), (SelectorKind.WORD, parts.words))
+    return tuple(Selector(kind, b"", frozenset((text,))) for kind, texts in spelled for text in texts)

@@ -14,10 +14,10 @@ from dbless_gateway.config.entities import Route
 from dbless_gateway.routing.anatomy import anatomy
 from dbless_gateway.routing.classic import (
     has_attributes,
+    path_selectors,
     read_headers,
     read_others,
     read_regex,
-    segment_selectors,
     selectors_of,
     service_path_of,
     unmatchable,
@@ -87,7 +87,9 @@ def _rule(
         checks=(*ported, *others),
         path=path,
         search=path if regex is not None else None,
+        value=entry.value,
         service_path=service_path_of(entry.service),
+        strip=entry.route.strip_path,
         v1=False,
     )
     prefix = path.prefix if isinstance(path, PathStarts) else b""
@@ -95,7 +97,7 @@ def _rule(
     if regex is not None:
         parts = anatomy(regex.pattern.decode()[1:])
         prefix = parts.prefix
-        selectors += segment_selectors(parts)
+        selectors += path_selectors(parts)
     return rule, Placement(hosts or (ANY_HOST,), (prefix,), selectors, regex)
 
 

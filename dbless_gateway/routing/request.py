@@ -41,12 +41,14 @@ class HeaderLookup(Protocol):
 class Request:
     """One request as conditions see it; host names are folded to lower case (RFC 9110, 4.2.3).
 
-    ``finding`` is what the last expensive condition found, so that the winner need not look again.
+    ``found`` is what the last expensive condition (the ``finder``) found, so that the winner need not look
+    again.
     """
 
     __slots__ = (
         "conn",
-        "finding",
+        "finder",
+        "found",
         "headers",
         "host",
         "host_name",
@@ -75,7 +77,8 @@ class Request:
         self.query = query
         self.host_name = self.host
         self.host_port: int | None = None
-        self.finding: tuple[object, Any] = (None, None)
+        self.finder: object = None
+        self.found: Any = None
 
     @property
     def port(self) -> int:

@@ -16,10 +16,10 @@ from dbless_gateway.config.entities import Route
 from dbless_gateway.routing.anatomy import anatomy
 from dbless_gateway.routing.classic import (
     has_attributes,
+    path_selectors,
     read_headers,
     read_others,
     read_regex,
-    segment_selectors,
     selectors_of,
     service_path_of,
     unmatchable,
@@ -187,7 +187,9 @@ def _rule(
         checks=(*(hosts if wildcards else ()), *others),
         path=condition,
         search=condition if regex is not None else None,
+        value=entry.value,
         service_path=service_path_of(entry.service),
+        strip=route.strip_path,
         v1=route.path_handling == "v1",
     )
     prefix = condition.prefix if isinstance(condition, PathStarts) else b""
@@ -195,7 +197,7 @@ def _rule(
     if path is not None and regex is not None:
         parts = anatomy(path[1:])
         prefix = parts.prefix
-        selectors += segment_selectors(parts)
+        selectors += path_selectors(parts)
     return rule, Placement(places or (ANY_HOST,), (prefix,), selectors, regex)
 
 

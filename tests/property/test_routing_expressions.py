@@ -107,7 +107,7 @@ def draw_term(chance: Random, depth: int) -> Term:
 def draw_request(chance: Random) -> Asked:
     return Asked(
         method=chance.choice(["GET", "PUT"]),
-        host=chance.choice(["a.com", "b.com", "c.b.com"]),
+        host=chance.choice(["a.com", "b.com", "c.b.com", "A.com"]),
         path=chance.choice(["/", "/a", "/a/", "/a/b", "/a/b/c", "/b", "/b/b", "/ab", "/a/12", "/c"]),
         values=[chance.choice("vVwW") for _ in range(chance.randint(0, 2))],
         scheme=chance.choice(["http", "https"]),

@@ -149,9 +149,7 @@ def _comparison(
     wanted = text.encode(errors="surrogatepass")
     if predicate.operator == "~":
         regex = _regex(predicate, text)
-        return lambda value: regex.search(value) is not None, lambda value, trace: _note_regex(
-            value, trace, regex
-        )
+        return lambda value: regex.found_in(value), lambda value, trace: _note_regex(value, trace, regex)
     if predicate.operator == "==":
         return wanted.__eq__, lambda value, trace: _note_literal(trace, wanted)
     if predicate.operator == "^=":
@@ -177,6 +175,6 @@ def _note_literal(trace: Trace, wanted: bytes) -> None:
 
 
 def _note_regex(value: bytes, trace: Trace, regex: Regex) -> None:
-    found = regex.search(value)
-    trace.matched = None if found is None else found.group(0)
+    spans = regex.spans_in(value)
+    trace.matched = None if spans is None else value[spans[0][0] : spans[0][1]]
     trace.regex = regex if regex.group_count else None

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from dbless_gateway.routing.anatomy import anatomy
+from dbless_gateway.routing.classic import path_selectors
 from dbless_gateway.routing.expressions.evaluate import flatten
 from dbless_gateway.routing.expressions.fields import header_of, query_of, segment_range
 from dbless_gateway.routing.expressions.tree import Both, Either, Node, Predicate
@@ -112,8 +113,10 @@ def _path_hint(operator: str, text: bytes, pattern: str) -> Hint:
         return _NOTHING
     regex = compile_regex(pattern, anchored=False, text=True)
     assert isinstance(regex, Regex), "hints are read off an expression that compiles"
-    prefix = anatomy(pattern[1:]).prefix if pattern.startswith("^") else b""
-    return Hint(prefixes=frozenset((prefix,)), regex=regex)
+    parts = anatomy(pattern.removeprefix("^"))
+    prefix = parts.prefix if pattern.startswith("^") else b""
+    selectors = frozenset(path_selectors(parts))
+    return Hint(prefixes=frozenset((prefix,)), selectors=selectors, regex=regex)
 
 
 def _equality_hint(name: str, text: bytes, *, lower: bool) -> Hint:

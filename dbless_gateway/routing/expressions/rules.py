@@ -8,7 +8,6 @@ unless it is for one encrypted protocol only, so that the others can be redirect
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import ClassVar
 from uuid import UUID
 
@@ -19,6 +18,7 @@ from dbless_gateway.routing.conditions import Condition, ProtocolIn
 from dbless_gateway.routing.expressions.check import check
 from dbless_gateway.routing.expressions.evaluate import Test, Trace, compile_tree
 from dbless_gateway.routing.expressions.hints import placement_of
+from dbless_gateway.routing.expressions.lowering import lower
 from dbless_gateway.routing.expressions.parser import parse
 from dbless_gateway.routing.expressions.tree import ExpressionError, Node
 from dbless_gateway.routing.problems import RouteProblem
@@ -32,33 +32,46 @@ _CONNECTION_PROTOCOLS = {"grpc": "http", "grpcs": "https", "tls_passthrough": "t
 _REDIRECTED = (("https",), ("tls",), ("tls_passthrough",))
 
 
-@dataclass(frozen=True, slots=True)
 class ExpressionHolds:
-    """A whole expression as one condition; it is the route's path condition, too."""
+    """A whole expression as one condition; it is the route's path condition, too.
 
-    tree: Node
-    test: Test
+    Without a ``test`` it is compiled when it is first asked: of a lowered expression that is ``explain`` only.
+    """
+
+    __slots__ = ("_test", "tree")
+
     kind: ClassVar[str] = "expression"
 
+    def __init__(self, tree: Node, test: Test | None) -> None:
+        self.tree = tree
+        self._test = test
+
     def __call__(self, request: Request) -> bool:
-        trace = Trace()
-        request.finding = (self, trace)
-        return self.test(request, trace)
+        test = self._test
+        if test is None:
+            test = self._test = compile_tree(self.tree)
+        request.finder = self
+        request.found = trace = Trace()
+        return test(request, trace)
 
     def matched(self, request: Request) -> tuple[bytes | None, Regex | None]:
         """Return what the last path predicate that held has taken."""
-        owner, trace = request.finding
-        if owner is not self:
+        if request.finder is not self:
             self(request)
-            _, trace = request.finding
+        trace = request.found
         return trace.matched, trace.regex
 
 
 def compile_expression(text: str, *, http: bool = True) -> ExpressionHolds:
     """Parse, check and compile; raises ``ExpressionError``."""
+    tree = _read(text, http=http)
+    return ExpressionHolds(tree, compile_tree(tree))
+
+
+def _read(text: str, *, http: bool) -> Node:
     tree = parse(text)
     check(tree, http=http)
-    return ExpressionHolds(tree, compile_tree(tree))
+    return tree
 
 
 def rules_of(entry: RouterEntry[T], problems: list[RouteProblem]) -> Iterator[tuple[Rule[T], Placement]]:
@@ -69,23 +82,27 @@ def rules_of(entry: RouterEntry[T], problems: list[RouteProblem]) -> Iterator[tu
         yield from compatible.rules_of(entry, problems, protocols)
         return
     try:
-        expression = compile_expression(route.expression)
+        tree = _read(route.expression, http=True)
+        lowered = lower(tree)
+        expression = ExpressionHolds(tree, compile_tree(tree) if lowered is None else None)
     except ExpressionError as error:
         problems.append(RouteProblem(route.id, "expression", None, error.message, error.offset, None))
         return
-    conditions: tuple[Condition, ...] = (*protocols, expression)
+    checks, path = lowered or ((expression,), expression)
     rank = _EXPRESSION_RANK | (route.priority or 0)
     rule = Rule(
         key=compatible.key_of(rank, UUID(route.id).int, 0),
         entry=entry,
-        conditions=conditions,
-        checks=conditions,
-        path=expression,
+        conditions=(*protocols, expression),
+        checks=(*protocols, *checks),
+        path=path,
         search=None,
+        value=entry.value,
         service_path=service_path_of(entry.service),
+        strip=route.strip_path,
         v1=False,
     )
-    yield rule, placement_of(expression.tree)
+    yield rule, placement_of(tree)
 
 
 def protocol_condition(route: Route) -> tuple[Condition, ...]:

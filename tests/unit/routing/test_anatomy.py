@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbless_gateway.routing.anatomy import anatomy
+from dbless_gateway.routing.anatomy import anatomy, words_of
 from dbless_gateway.routing.regexes import Regex, compile_regex
 
 
@@ -21,7 +21,7 @@ from dbless_gateway.routing.regexes import Regex, compile_regex
                 b"profile",
             ),
         ),
-        ("/a/b$", b"/a/b", (b"a",)),
+        ("/a/b$", b"/a/b", (b"a", b"b")),
         ("/a/bc?", b"/a/b", (b"a",)),
         ("/a/?", b"/a", ()),
         ("/a{2}/b/c", b"/", (b"b",)),
@@ -49,14 +49,37 @@ from dbless_gateway.routing.regexes import Regex, compile_regex
     ],
 )
 def test_what_every_match_has(pattern: str, prefix: bytes, segments: tuple[bytes, ...]) -> None:
-    assert anatomy(pattern) == (prefix, segments)
+    parts = anatomy(pattern)
+
+    assert (parts.prefix, parts.segments) == (prefix, segments)
 
 
-@given(st.text(alphabet="/ab.?*+|()[]^{1,}\\d:", max_size=12), st.text(alphabet="/ab1.", max_size=8))
+@pytest.mark.parametrize(
+    ("pattern", "words"),
+    [
+        (r"/\d+-[a-z]+-77$", (b"77",)),
+        (r"/\d+-[a-z]+-77", ()),
+        (r"/\d+-77$?", ()),
+        (r"/(a-77$|b)", ()),
+        (r"/\d+/page-7\.html", (b"page", b"7")),
+        (r"/[a-z]+77-x", ()),
+        (r"/[a-z]+-77-*", ()),
+        (r"/\d+-77-*", ()),
+        (r"/users/\d+/a-b/c", (b"a", b"b")),
+        ("/ø7ø/x", (b"7",)),
+        ("7-x-/", (b"x",)),
+    ],
+)
+def test_words_are_whole_ones(pattern: str, words: tuple[bytes, ...]) -> None:
+    assert anatomy(pattern).words == words
+
+
+@given(st.text(alphabet="/ab.?*+|()[]^${1,}\\d:-", max_size=12), st.text(alphabet="/ab1.-", max_size=8))
 def test_what_every_match_has_holds(pattern: str, tail: str) -> None:
     regex = compile_regex("/" + pattern, anchored=True, text=True)
     path = b"/" + tail.encode()
-    if isinstance(regex, Regex) and regex.search(path) is not None:
+    if isinstance(regex, Regex) and regex.found_in(path):
         parts = anatomy("/" + pattern)
         assert path.startswith(parts.prefix)
         assert set(parts.segments) <= set(path.split(b"/"))
+        assert set(parts.words) <= set(words_of(path))

@@ -19,6 +19,7 @@ CROWDS: list[tuple[str, str, dict[str, Any]]] = [
     ('http.path.segments.2 == "s{0}"', "/a/b/s7/c", {}),
     (r'http.path ~ r#"^/a/\d+-{0}$"#', "/a/12-7", {}),
     (r'http.path ~ r#"^/a/[a-z]+/x{0}/y"#', "/a/abc/x7/y", {}),
+    (r'http.path ~ r#"/a/[a-z]+-x{0}-y"#', "/b/a/abc-x7-y", {}),
     ('http.method == "M{0}" || http.method == "N{0}"', "/", {"method": "N7"}),
 ]
 
