@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from getpass import getuser
 from pathlib import Path
 
-from tests.support.gateway import Gateway, free_ports
+from tests.support.gateway import Gateway
+from tests.support.ports import free_ports
 
 PROXY_CORE = 0
 LOAD_CORE = 1

@@ -20,8 +20,9 @@ from pathlib import Path
 import uvloop
 
 from tests.support.config import service, write
-from tests.support.gateway import Gateway, free_ports, resident_bytes
+from tests.support.gateway import Gateway, resident_bytes
 from tests.support.origin import Origin
+from tests.support.ports import free_ports
 
 CONNECTIONS = 10_000
 LIMIT_BYTES = 300 * 1024 * 1024

@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 
 from tests.support.config import service, write
-from tests.support.gateway import Gateway, free_ports
+from tests.support.gateway import Gateway
 from tests.support.origin import Origin
+from tests.support.ports import free_ports
 
 # Milliseconds. Short where a test waits for them to pass, and long enough for a loaded machine elsewhere.
 SHORT_MS = 400

@@ -13,7 +13,8 @@ import pytest
 
 from tests.support.authority import Authority, Pem
 from tests.support.config import service, write
-from tests.support.gateway import REPOSITORY, Gateway, free_ports
+from tests.support.gateway import REPOSITORY, Gateway
+from tests.support.ports import free_ports
 from tests.support.tls_client import TlsClient, trusting
 from tests.support.wire import ConnectionClosed
 

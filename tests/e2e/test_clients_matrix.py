@@ -22,7 +22,8 @@ import pytest
 from tests.support.authority import Authority
 from tests.support.client import fetch
 from tests.support.config import document, service
-from tests.support.gateway import REPOSITORY, START_TIMEOUT_S, Gateway, free_ports
+from tests.support.gateway import REPOSITORY, START_TIMEOUT_S, Gateway
+from tests.support.ports import free_ports
 
 pytestmark = pytest.mark.slow
 

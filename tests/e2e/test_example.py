@@ -23,9 +23,9 @@ from tests.support.gateway import (
     STOP_TIMEOUT_S,
     Gateway,
     GatewayLog,
-    free_ports,
     resident_bytes,
 )
+from tests.support.ports import free_ports
 
 MEMORY_LIMIT_BYTES = 60_000_000
 

@@ -15,7 +15,8 @@ import pytest
 
 from tests.e2e.test_example import example_with_ports
 from tests.support.client import fetch
-from tests.support.gateway import START_TIMEOUT_S, Gateway, free_ports, write_atomically
+from tests.support.gateway import START_TIMEOUT_S, Gateway, write_atomically
+from tests.support.ports import free_ports
 from tests.support.wire import Response
 
 HTTPBIN_START_TIMEOUT_S = 60.0

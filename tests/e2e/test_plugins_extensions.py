@@ -12,8 +12,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.support.config import service, write
-from tests.support.gateway import Gateway, free_ports
+from tests.support.gateway import Gateway
 from tests.support.origin import Origin, OriginConnection
+from tests.support.ports import free_ports
 
 KEY = ec.generate_private_key(ec.SECP256R1())
 

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support.gateway import Gateway, free_ports, write_atomically
+from tests.support.gateway import Gateway, write_atomically
 from tests.support.origin import Origin, OriginConnection
+from tests.support.ports import free_ports
 
 pytestmark = pytest.mark.slow
 

@@ -12,8 +12,9 @@ import pytest
 
 from tests.support.client import fetch
 from tests.support.config import document, service, write
-from tests.support.gateway import REPOSITORY, Gateway, free_ports
+from tests.support.gateway import REPOSITORY, Gateway
 from tests.support.origin import Origin
+from tests.support.ports import free_ports
 
 pytestmark = pytest.mark.slow
 

@@ -24,7 +24,8 @@ import pytest
 
 from tests.support.config import service, write
 from tests.support.doc_session import blocks
-from tests.support.gateway import REPOSITORY, START_TIMEOUT_S, Gateway, GatewayLog, free_ports
+from tests.support.gateway import REPOSITORY, START_TIMEOUT_S, Gateway, GatewayLog
+from tests.support.ports import free_ports
 from tests.support.tls_client import trusting
 from tests.support.wire import Wire
 

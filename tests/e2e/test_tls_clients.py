@@ -15,8 +15,9 @@ import pytest
 from tests.support.authority import Authority, Pem
 from tests.support.client import Client, fetch
 from tests.support.config import document, parse_json, service
-from tests.support.gateway import Gateway, free_ports, write_atomically
+from tests.support.gateway import Gateway, write_atomically
 from tests.support.origin import Origin
+from tests.support.ports import free_ports
 from tests.support.tls_client import TlsClient, trusting
 from tests.support.wire import ConnectionClosed, Wire
 

@@ -31,8 +31,8 @@ from tests.support.gateway import (
     START_TIMEOUT_S,
     STOP_TIMEOUT_S,
     GatewayLog,
-    free_ports,
 )
+from tests.support.ports import free_ports
 
 # What a page says -> what a test uses instead.
 DOCUMENTED_PORTS = ("8000", "8001", "8007", "9001", "9002")

@@ -20,7 +20,8 @@ from types import TracebackType
 from typing import Self
 
 from tests.support.client import fetch
-from tests.support.gateway import REPOSITORY, free_ports
+from tests.support.gateway import REPOSITORY
+from tests.support.ports import free_ports
 
 _BODY = b"well\n"
 _HEALTH = "/health"

@@ -8,21 +8,19 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from tests.support.client import Client, fetch
+from tests.support.ports import free_ports
 from tests.support.wire import Response
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -32,10 +30,6 @@ START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 30.0
 # How often readiness is asked for while the log says nothing.
 POLL_S = 0.05
-# Where free ports are looked for from; below are the well-known ones.
-FIRST_PORT = 10_000
-# Several test runs at a time on one machine must not pick alike.
-_PICK = random.SystemRandom()
 
 
 class GatewayLog:
@@ -214,32 +208,6 @@ def write_atomically(file: Path, text: str) -> None:
     fresh = file.with_name(f".{file.name}.new")
     fresh.write_text(text)
     fresh.replace(file)
-
-
-def free_ports(count: int) -> list[int]:
-    """Return ports that nobody listens on.
-
-    They lie below the range from which the kernel takes the ports of outgoing connections: one of these
-    could take the port before the gateway does, and a client that asks a port of that range again and again
-    until somebody listens would some day be connected to itself. All are held until the last is found, so
-    that they differ.
-    """
-    held: list[socket.socket] = []
-    while len(held) < count:
-        with suppress(OSError):
-            held.append(
-                socket.create_server(("127.0.0.1", _PICK.randrange(FIRST_PORT, _end_of_quiet_ports())))
-            )
-    ports = [sock.getsockname()[1] for sock in held]
-    for sock in held:
-        sock.close()
-    return ports
-
-
-def _end_of_quiet_ports() -> int:
-    first_ephemeral = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-    # Where the kernel hands out nearly all of them there is no quiet range.
-    return first_ephemeral if first_ephemeral > 2 * FIRST_PORT else 65_536
 
 
 def resident_bytes(pid: int) -> int:

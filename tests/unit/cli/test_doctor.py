@@ -8,7 +8,7 @@ import pytest
 
 from dbless_gateway.cli import doctor
 from tests.support.config import document, service
-from tests.support.gateway import free_ports
+from tests.support.ports import free_ports
 
 
 @pytest.fixture(autouse=True)
