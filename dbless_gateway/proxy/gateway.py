@@ -57,6 +57,7 @@ class Gateway:
         "active_exchanges",
         "charset",
         "has_default_tokens",
+        "has_rare_tokens",
         "idle_waiter",
         "is_draining",
         "judge",
@@ -93,11 +94,12 @@ class Gateway:
         version = options.version.encode()
         self.via_line = b"\r\nVia: 1.1 kong/" + version
         self.via_line_10 = b"\r\nVia: 1 kong/" + version
+        self.has_rare_tokens = options.upstream_status or options.allow_debug_header
         self.has_default_tokens = (
             options.latency_tokens
             and options.server_tokens
             and options.request_id_downstream
-            and not options.upstream_status
+            and not self.has_rare_tokens
         )
         self.server_line = b"\r\nServer: kong/" + version
         self.request_ids = _request_ids()

@@ -127,8 +127,8 @@ def reply_head(exchange: Exchange, reply: Reply, line: bytes, lines: bytes, fram
             parts.append(
                 _RESPONSE_LATENCY[ms] if ms < _LATENCY_TABLE_MS else b"\r\nX-Kong-Response-Latency: %d" % ms
             )
-        if options.upstream_status and exchange.upstream_status is not None:
-            parts.append(b"\r\nX-Kong-Upstream-Status: %d" % exchange.upstream_status)
+        if exchange.gateway.has_rare_tokens:
+            _add_rare_tokens(exchange, parts)
         if options.request_id_downstream:
             parts += (b"\r\nX-Kong-Request-Id: ", exchange.request_id_bytes)
         parts.append(b"\r\n\r\n")
@@ -196,9 +196,25 @@ def _add_proxied_tokens(
         )
         if block.find(b"\r\nServer:") < 0 and block.lower().find(b"\r\nserver:") < 0:
             parts.append(gateway.server_line)
-    if options.upstream_status and exchange.upstream_status is not None:
-        parts.append(b"\r\nX-Kong-Upstream-Status: %d" % exchange.upstream_status)
+    if gateway.has_rare_tokens:
+        _add_rare_tokens(exchange, parts)
     if options.request_id_downstream:
         parts += (b"\r\nX-Kong-Request-Id: ", exchange.request_id_bytes, b"\r\n\r\n")
     else:
         parts.append(b"\r\n\r\n")
+
+
+def _add_rare_tokens(exchange: Exchange, parts: list[bytes]) -> None:
+    """Add the lines that are off by default: the target's status, and what Kong-Debug asks for."""
+    options, route = exchange.gateway.options, exchange.compiled_route
+    if options.upstream_status and exchange.upstream_status is not None:
+        parts.append(b"\r\nX-Kong-Upstream-Status: %d" % exchange.upstream_status)
+    if not options.allow_debug_header or route is None or exchange.head.headers.get(b"kong-debug") is None:
+        return
+    matched = [("Route", route.entity.id, route.entity.name)]
+    if route.service is not None:
+        matched.append(("Service", route.service.entity.id, route.service.entity.name))
+    for kind, entity_id, name in matched:
+        parts.append(f"\r\nKong-{kind}-Id: {entity_id}".encode())
+        if name is not None:
+            parts.append(f"\r\nKong-{kind}-Name: {name}".encode())

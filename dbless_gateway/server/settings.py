@@ -199,7 +199,13 @@ SETTINGS: tuple[Setting, ...] = (
         "text/plain",
         "Content type of errors when the client accepts anything.",
     ),
-    Setting("allow_debug_header", types.boolean, "off", "Answer the Kong-Debug request header."),
+    Setting(
+        "allow_debug_header",
+        types.boolean,
+        "off",
+        "Tell clients that send Kong-Debug which route and service took their request, in Kong-Route-Id, "
+        "Kong-Route-Name, Kong-Service-Id and Kong-Service-Name.",
+    ),
     Setting(
         "nginx_http_charset", types.text, "UTF-8", "Charset added to text responses without one, or off."
     ),

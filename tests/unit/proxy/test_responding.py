@@ -10,7 +10,7 @@ from dbless_gateway.pdk.reply import Reply
 from dbless_gateway.proxy.options import ProxyOptions
 from dbless_gateway.proxy.responding import with_charset
 from tests.support.client import request_bytes
-from tests.support.exchange_script import Stage
+from tests.support.exchange_script import ROUTE_ID, SERVICE_ID, Stage
 from tests.support.wire import Response
 from tests.unit.proxy.conftest import MakeStage
 
@@ -81,6 +81,51 @@ def test_reply_on_behalf_of_the_target_looks_proxied(make_stage: MakeStage) -> N
 def test_status_of_the_target_on_request(make_stage: MakeStage) -> None:
     response = proxied(make_stage(options=ProxyOptions(upstream_status=True)))
     assert response.get("X-Kong-Upstream-Status") == "200"
+
+
+DEBUG = ("Kong-Route-Id", "Kong-Route-Name", "Kong-Service-Id", "Kong-Service-Name")
+DEBUG_REQUEST = request_bytes(headers=[("kong-debug", "1")])
+
+
+@pytest.mark.parametrize(
+    ("allowed", "raw", "told"),
+    [
+        (True, DEBUG_REQUEST, [ROUTE_ID, "r", SERVICE_ID, "svc"]),
+        (True, request_bytes(), [None] * 4),
+        (False, DEBUG_REQUEST, [None] * 4),
+    ],
+)
+def test_debug_headers_of_a_proxied_response(
+    make_stage: MakeStage, allowed: bool, raw: bytes, told: list[str | None]
+) -> None:
+    stage = make_stage(options=ProxyOptions(allow_debug_header=allowed), route={"name": "r"})
+    response = proxied(stage, raw=raw)
+
+    assert [response.get(name) for name in DEBUG] == told
+    assert present(response) == PROXIED
+
+
+@pytest.mark.parametrize(
+    ("route", "told"),
+    [
+        ({"name": "r", "service": None}, [ROUTE_ID, "r", None, None]),
+        ({"name": None}, [ROUTE_ID, None, SERVICE_ID, "svc"]),
+        ({"paths": ("/elsewhere",)}, [None] * 4),
+    ],
+)
+def test_debug_headers_of_the_gateways_own_answers(
+    make_stage: MakeStage, route: dict[str, Any], told: list[str | None]
+) -> None:
+    class Refusing:
+        def access(self, ctx: Any) -> Reply:
+            return Reply(403, b"")
+
+    options = ProxyOptions(allow_debug_header=True)
+    client = make_stage(plugins=[Refusing()], options=options, route=route).connect()
+    client.send(DEBUG_REQUEST)
+    response = client.read_response()
+
+    assert [response.get(name) for name in DEBUG] == told
 
 
 def test_own_headers(stage: Stage) -> None:
