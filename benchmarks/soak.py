@@ -27,14 +27,17 @@ from tests.support.config import document, service
 from tests.support.gateway import Gateway, resident_bytes, write_atomically
 from tests.support.load import SteadyLoad
 from tests.support.origin import Origin
+from tests.support.wire import Response
 
 RESULTS = Path(__file__).parent / "results"
 RELOADS = 1000
 # Until then caches, pools and the allocator's arenas fill.
 WARM_UP_RELOADS = 50
-PROGRESS_EVERY = 50
+PROGRESS_EVERY = 25
 WORKERS = 2
-CLIENTS = 2
+CLIENTS = 8
+# Several hundred requests per second, and time left for the reloads: it is these that are to be many.
+PAUSE_S = 0.02
 ROUTES = 300
 # From the end of the warm-up to the end; more is a leak, since the configurations are equally large.
 GROWTH_LIMIT_PERCENT = 5.0
@@ -85,7 +88,7 @@ def soak(folder: Path, reloads: int) -> dict[str, Any]:
             pids |= {f"worker {number}": pid for number, pid in enumerate(gateway.worker_pids())}
             samples: dict[str, list[Sample]] = {name: [] for name in pids}
             receipts = []
-            with SteadyLoad(gateway.port, "/r1", lambda response: response.status, clients=CLIENTS) as load:
+            with SteadyLoad(gateway.port, "/r1", _status, clients=CLIENTS, pause_s=PAUSE_S) as load:
                 for number in range(1, reloads + 1):
                     write_atomically(file, configuration(origin.address, number))
                     receipts.append(_reload(gateway))
@@ -105,6 +108,10 @@ def soak(folder: Path, reloads: int) -> dict[str, Any]:
         "swap_ms_max": max(receipt["swap_ms"] for receipt in receipts),
         "processes": {name: _growth(found) for name, found in samples.items()},
     }
+
+
+def _status(response: Response) -> int:
+    return response.status
 
 
 def _progress(number: int, samples: dict[str, list[Sample]], failures: int) -> str:

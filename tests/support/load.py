@@ -20,7 +20,17 @@ class SteadyLoad(Generic[T]):
     that is not an answer is a failure; a connection that the gateway announced to close is not.
     """
 
-    def __init__(self, port: int, target: str, observe: Callable[[Response], T], *, clients: int = 6) -> None:
+    def __init__(
+        self,
+        port: int,
+        target: str,
+        observe: Callable[[Response], T],
+        *,
+        clients: int = 6,
+        pause_s: float = 0.0,
+    ) -> None:
+        """Each client pauses that long after each answer."""
+        self._pause_s = pause_s
         self._port = port
         self._target = target
         self._observe = observe
@@ -60,3 +70,5 @@ class SteadyLoad(Generic[T]):
             seen.append(self._observe(response))
             if response.get("Connection") == "close":
                 return
+            if self._pause_s:
+                self._stopping.wait(self._pause_s)
