@@ -24,6 +24,9 @@ class Commands(Protocol):
     async def reload(self) -> ReloadReport:
         """Load the configuration's files again and return when all workers serve them, or the old ones."""
 
+    def drain(self) -> None:
+        """Tell probes from now on that this node is to get no traffic; it serves all the same."""
+
     async def serve_text(self, text: str, *, persist: bool) -> Sequence[Problem]:
         """Serve a configuration until the files change next; return the problems because of which not.
 

@@ -163,6 +163,7 @@ STATUS_API: tuple[Endpoint, ...] = (
     _STATUS,
     _METRICS,
     Endpoint("GET", "/status/ready", views.ready, "200 when this node should get traffic, else 503."),
+    Endpoint("POST", "/status/ready", views.set_ready, "`status=draining`: not ready any more, to its end."),
     Endpoint("GET", "/status/live", views.live, "200 when the gateway's processes run (not in Kong)."),
     Endpoint("GET", "/status/dns", information.dns_status, "501: there are no DNS statistics."),
     *_HEALTH,

@@ -8,8 +8,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from dbless_gateway.admin.bodies import fields_of
 from dbless_gateway.admin.commands import Commands
-from dbless_gateway.admin.messages import AdminAnswer, AdminRequest, json_answer, message_answer
+from dbless_gateway.admin.failures import plain
+from dbless_gateway.admin.messages import (
+    AdminAnswer,
+    AdminRequest,
+    empty_answer,
+    json_answer,
+    message_answer,
+)
 from dbless_gateway.runtime.report import NO_HASH, NodeReport, ReloadReport, WorkerReport
 
 _UNIT_BYTES = {"b": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
@@ -110,6 +118,17 @@ async def ready(request: AdminRequest, commands: Commands) -> AdminAnswer:
     if node.serves_last_good:
         return json_answer(200, {"message": "ready", "configuration": "last-good"})
     return message_answer(200, "ready")
+
+
+async def set_ready(request: AdminRequest, commands: Commands) -> AdminAnswer:
+    """Take the node out of traffic: it goes on serving and is not ready until it ends."""
+    if not request.is_trusted:
+        # Probes come from everywhere; whoever may only look must not be able to empty a cluster.
+        raise plain(403, "only for clients on this machine, or with a certificate")
+    if fields_of(request).get("status") != "draining":
+        raise plain(400, "status: expected draining")
+    commands.drain()
+    return empty_answer()
 
 
 def not_ready_because(node: NodeReport) -> str | None:

@@ -45,6 +45,8 @@ class Node(Protocol):
 
     async def serve(self, supply: Callable[[], Configuration | None]) -> ReloadReport | None: ...
 
+    def start_draining(self) -> None: ...
+
     def set_log_level(self, level: str) -> None: ...
 
 
@@ -70,6 +72,10 @@ class NodeCommands:
     async def reload(self) -> ReloadReport:
         """Load the configuration's files again."""
         return await self._node.reload()
+
+    def drain(self) -> None:
+        """Be not ready any more."""
+        self._node.start_draining()
 
     async def serve_text(self, text: str, *, persist: bool) -> Sequence[Problem]:
         """Serve a text until the files change next, or put it into the file."""

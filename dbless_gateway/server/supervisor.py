@@ -388,6 +388,12 @@ class Supervisor:
         """What the workers share; None until there are some."""
         return self._shared
 
+    def start_draining(self) -> None:
+        """Be not ready any more and serve all the same; the end comes with a signal."""
+        if not self._draining:
+            self._draining = True
+            logs.event(_log, "notice", "draining: not ready any more")
+
     def set_log_level(self, level: str) -> None:
         """Log from this level on, here and in all workers."""
         logs.set_level(level)

@@ -70,6 +70,9 @@ class FixedCommands:
     async def reload(self) -> ReloadReport:
         return self.receipt
 
+    def drain(self) -> None:
+        self.report = replace(self.report, draining=True)
+
     async def serve_text(self, text: str, *, persist: bool) -> Sequence[Problem]:
         self.texts.append((text, persist))
         return self.problems

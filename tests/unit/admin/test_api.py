@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -83,6 +84,29 @@ def test_bodies_have_a_type(content_type: str, status: int) -> None:
 )
 def test_the_status_api_is_small(path: str, status: int) -> None:
     assert ask("GET", path, status_api=True).status == status
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "is_trusted", "status"),
+    [
+        (b"status=draining", "application/x-www-form-urlencoded", True, 204),
+        (b'{"status": "draining"}', "application/json", True, 204),
+        (b"status=ready", "application/x-www-form-urlencoded", True, 400),
+        (b"", "", True, 400),
+        (b"status=draining", "application/x-www-form-urlencoded", False, 403),
+    ],
+)
+def test_a_node_can_be_taken_out_of_traffic(
+    body: bytes, content_type: str, is_trusted: bool, status: int
+) -> None:
+    commands = FixedCommands()
+    api = Api(STATUS_API, commands)
+    request = AdminRequest("POST", "/status/ready", {}, {"content-type": content_type}, body)
+    answer = asyncio.run(api.answer(replace(request, is_trusted=is_trusted)))
+    assert answer.status == status
+    assert commands.report.draining == (status == 204)
+    ready = asyncio.run(api.answer(AdminRequest("GET", "/status/ready", {}, {})))
+    assert ready.status == (503 if status == 204 else 200)
 
 
 def test_every_endpoint_is_described() -> None:
