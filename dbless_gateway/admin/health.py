@@ -55,6 +55,14 @@ def _set(request: AdminRequest, commands: Commands, *, is_healthy: bool) -> Admi
     return empty_answer()
 
 
+def upstream_overviews(commands: Commands) -> list[dict[str, Any]]:
+    """Return the health of every upstream and its targets in one word each; nothing before there are any."""
+    catalog, views = commands.catalog(), commands.health()
+    if catalog is None or views is None:
+        return []
+    return [views.overview(upstream) for upstream in catalog.entities.upstreams]
+
+
 def _views(commands: Commands) -> HealthViews:
     views = commands.health()
     if views is None:

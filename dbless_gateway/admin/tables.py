@@ -86,7 +86,12 @@ _HEALTH = (
     ),
 )
 _METRICS = Endpoint("GET", "/metrics", metrics.metrics, "The node in the text format of Prometheus.")
-_STATUS = Endpoint("GET", "/status", views.status, "Connections, configuration, memory and workers.")
+_STATUS = Endpoint(
+    "GET",
+    "/status",
+    views.status,
+    "Connections, configuration, memory and workers; with `upstreams=1` the health of upstreams.",
+)
 
 
 def _set_health() -> Iterator[Endpoint]:

@@ -11,6 +11,7 @@ from typing import Any
 from dbless_gateway.admin.bodies import fields_of
 from dbless_gateway.admin.commands import Commands
 from dbless_gateway.admin.failures import plain
+from dbless_gateway.admin.health import upstream_overviews
 from dbless_gateway.admin.messages import (
     AdminAnswer,
     AdminRequest,
@@ -33,8 +34,11 @@ async def status(request: AdminRequest, commands: Commands) -> AdminAnswer:
     scale = request.query.get("scale", "2")
     if not scale.isdigit() or int(scale) > _SCALE_MAX:
         return message_answer(400, f"invalid scale: must be a number from 0 to {_SCALE_MAX}")
-    node = await commands.node()
-    return json_answer(200, _status_body(node, unit, int(scale)))
+    body = _status_body(await commands.node(), unit, int(scale))
+    if request.query.get("upstreams") in ("1", "true"):
+        # Only when asked for: probes and controllers poll this, and there may be thousands.
+        body["upstreams"] = upstream_overviews(commands)
+    return json_answer(200, body)
 
 
 def _status_body(node: NodeReport, unit: str, scale: int) -> dict[str, Any]:

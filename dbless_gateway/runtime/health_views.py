@@ -67,6 +67,15 @@ class HealthViews:
             },
         }
 
+    def overview(self, upstream: Upstream) -> dict[str, Any]:
+        """Return one entry of ``upstreams`` in ``GET /status?upstreams=1``: its word and its targets'."""
+        members = self._upstreams.for_upstream(upstream.id).members
+        return {
+            "name": upstream.name,
+            "health": self.balancer_health(upstream)["health"],
+            "targets": {member.spec.target: self._health_of(upstream.id, member) for member in members},
+        }
+
     def timelines(self, target: Target) -> dict[str, list[dict[str, Any]]]:
         """Return what happened to each address of a target, by ``ip:port``."""
         member = self._member(target)

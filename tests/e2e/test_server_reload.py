@@ -36,30 +36,6 @@ def command(gateway: Gateway, name: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def mount(folder: Path, version: int, text: str) -> None:
-    """Do what a kubelet does when a ConfigMap changes."""
-    data = folder / f"..2026_{version}"
-    data.mkdir()
-    (data / "kong.yaml").write_text(text)
-    fresh = folder / "..data_tmp"
-    fresh.symlink_to(data.name)
-    fresh.replace(folder / "..data")
-    if not (folder / "kong.yaml").is_symlink():
-        (folder / "kong.yaml").symlink_to("..data/kong.yaml")
-
-
-def test_every_swap_of_a_config_map_is_served(tmp_path: Path) -> None:
-    with Origin() as origin:
-        mount(tmp_path, 0, document(service(origin.address, "/0")))
-        with Gateway(tmp_path / "kong.yaml", workers=2) as gateway:
-            for version in range(1, 4):
-                previous = gateway.status()["configuration_hash"]
-                mount(tmp_path, version, document(service(origin.address, f"/{version}")))
-                gateway.wait_for_configuration(previous)
-                assert gateway.fetch(f"/{version}").status == 200
-                assert gateway.fetch(f"/{version - 1}").status == 404
-
-
 def test_a_file_that_is_gone_changes_nothing_until_it_is_back(tmp_path: Path) -> None:
     file = tmp_path / "kong.yaml"
     with Origin() as origin:

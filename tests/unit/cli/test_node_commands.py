@@ -9,14 +9,17 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
 from dbless_gateway.admin.api import ADMIN_API, Api
 from dbless_gateway.admin.server import AdminServer
 from dbless_gateway.cli import node_address, reload, status
+from dbless_gateway.config.entities import Upstream
 from dbless_gateway.runtime.report import ReloadReport
 from tests.unit.admin.node_reports import FixedCommands, node
+from tests.unit.admin.served import catalog
 
 REJECTED = ReloadReport("rejected", 2.0, "abc", None, 1.0, problems=("kong.yaml:1:1: error[x] no",))
 
@@ -64,6 +67,30 @@ def test_status_tells_why_the_last_reload_was_rejected(capsys: pytest.CaptureFix
     with admin_api(node(last_load=REJECTED)) as url:
         assert status.main(["--admin", url]) == 0
     assert "               kong.yaml:1:1: error[x] no" in capsys.readouterr().out
+
+
+class ThreeUpstreams:
+    """Views in which one upstream is well, one is in trouble, and one is not checked."""
+
+    FOUND = (
+        {"name": "well", "health": "HEALTHY", "targets": {"10.0.0.1:80": "HEALTHY"}},
+        {"name": "ill", "health": "UNHEALTHY", "targets": {"a:80": "UNHEALTHY", "b:80": "DNS_ERROR"}},
+        {"name": "any", "health": "HEALTHCHECKS_OFF", "targets": {"c:80": "HEALTHCHECKS_OFF"}},
+    )
+
+    def overview(self, upstream: Upstream) -> dict[str, Any]:
+        return next(found for found in self.FOUND if found["name"] == upstream.name)
+
+
+def test_status_tells_of_upstreams_and_names_those_in_trouble(capsys: pytest.CaptureFixture[str]) -> None:
+    text = '_format_version: "3.0"\nupstreams: [{name: well}, {name: ill}, {name: any}]'
+    views: Any = ThreeUpstreams()
+    with admin_api(FixedCommands(served=catalog(text), views=views)) as url:
+        assert status.main(["--admin", url]) == 0
+    assert capsys.readouterr().out.splitlines()[-2:] == [
+        "upstreams      1 healthy, 1 not checked, 1 unhealthy",
+        "               ill UNHEALTHY: a:80 UNHEALTHY, b:80 DNS_ERROR",
+    ]
 
 
 def test_status_as_json(capsys: pytest.CaptureFixture[str]) -> None:

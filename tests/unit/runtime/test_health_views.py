@@ -117,6 +117,16 @@ def test_health_words() -> None:
         assert node.health.set_health(checked(), named, "10.0.0.8:81", is_healthy=False) is None
         health = {one["ip"]: one["health"] for one in node.health.target_health(named)["data"]["addresses"]}
         assert health == {"10.0.0.7": "HEALTHY", "10.0.0.8": "UNHEALTHY"}
+        assert node.health.overview(checked()) == {
+            "name": "u",
+            "health": "HEALTHY",
+            "targets": {
+                "a.test:81": "HEALTHY",
+                "b.test:80": "DNS_ERROR",
+                "10.0.0.9:80": "HEALTHCHECKS_OFF",
+                "[::1]:80": "HEALTHY",
+            },
+        }
 
     play(scenario)
 
