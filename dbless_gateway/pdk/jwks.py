@@ -92,10 +92,12 @@ class RemoteKeys:
             raise KeysUnavailable
         return self._keys.verifiers(key_id, algorithm)
 
-    def close(self) -> None:
-        """Stop asking."""
+    async def close(self) -> None:
+        """Wait for the answer if the issuer is being asked: requests may wait for it, too."""
         if self._refreshing is not None:
-            self._refreshing.cancel()
+            import asyncio
+
+            await asyncio.wait([self._refreshing])
 
     def _may_ask(self) -> bool:
         return self._refreshing is not None or self._now() >= self._ask_again_at

@@ -116,9 +116,10 @@ class PasswordChecker:
         return await asyncio.shield(running)
 
     def close(self) -> None:
-        """End the threads."""
+        """End the threads when they have done what requests wait for; a further question makes new ones."""
         if self._threads is not None:
-            self._threads.shutdown(wait=False, cancel_futures=True)
+            self._threads.shutdown(wait=False)
+            self._threads = None
 
     def _digest(self, password: bytes, hashed: str) -> bytes:
         # Keyed: what stands in memory is of no use elsewhere. A hash has no NUL, so parts cannot be mixed up.

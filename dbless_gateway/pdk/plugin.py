@@ -117,8 +117,10 @@ class Host(Protocol):
         """Return 32 random bytes: the same in all workers and after reloads, others after a restart."""
 
     def resource(self, name: str, make: Callable[[], T]) -> T:
-        """Return what ``make`` makes on the first use of that name: sockets and files, which outlive
-        handlers.
+        """Return what ``make`` makes on the first use of that name: sockets and files, which outlive handlers.
+
+        When no plugin of the configuration has used it, its ``close``, if it has one, is called, and awaited
+        if it has to be.
         """
 
     def queue(

@@ -12,9 +12,9 @@ from hashlib import blake2b
 
 from dbless_gateway.pdk.context import Context
 from dbless_gateway.pdk.http_client import Endpoint, HttpClient
-from dbless_gateway.pdk.plugin import ConfigError, PluginEnv, Queue
+from dbless_gateway.pdk.plugin import ConfigError, PluginEnv
 from dbless_gateway.pdk.queue_config import QueueConfig, queue_parameters
-from dbless_gateway.pdk.record import Recorder
+from dbless_gateway.pdk.record_queue import RecordQueue
 
 NAME = "http-log"
 PRIORITY = 12
@@ -46,18 +46,16 @@ class Handler:
         content_type = config.content_type or "application/json"
         self._headers = [("Content-Type", content_type), *(config.headers or {}).items()]
         self._parameters = queue_parameters(config.queue, config.queue_size, config.flush_timeout)
-        self._recorder = Recorder(env, config.custom_fields_by_lua)
         identity = (config.http_endpoint, self._method, content_type, config.timeout, config.keepalive)
         # Names of queues are logged, and the URL may contain a password.
         digest = blake2b(repr((*identity, config.retry_count)).encode(), digest_size=8).hexdigest()
         self._name = f"{NAME}:{self._endpoint.host_header}:{digest}"
-        self._queue: Queue | None = None
+        custom_fields = config.custom_fields_by_lua
+        self._records = RecordQueue(env, self._name, self._parameters, custom_fields, self.send)
 
     def log(self, ctx: Context) -> None:
         """Queue the record."""
-        if self._queue is None:
-            self._queue = self._env.host.queue(self._name, self._parameters, self.send)
-        self._queue.put(self._recorder.json(ctx))
+        self._records.put(ctx)
 
     async def send(self, records: Sequence[bytes]) -> None:
         """Send a batch: an object when batches are of one, else an array."""

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dbless_gateway.pdk.context import Context
-from dbless_gateway.pdk.plugin import PluginEnv, Queue
+from dbless_gateway.pdk.plugin import PluginEnv
 from dbless_gateway.pdk.queue_config import fire_and_forget
-from dbless_gateway.pdk.record import Recorder
+from dbless_gateway.pdk.record_queue import RecordQueue
 from dbless_gateway.pdk.senders import TcpSender
 
 NAME = "tcp-log"
@@ -37,19 +37,18 @@ class Handler:
     def __init__(self, config: Config, env: PluginEnv) -> None:
         self._config = config
         self._env = env
-        self._recorder = Recorder(env, config.custom_fields_by_lua)
         self._name = f"{NAME}:{config.host}:{config.port}:{config.tls}:{config.tls_sni}"
-        self._queue: Queue | None = None
+        custom_fields = config.custom_fields_by_lua
+        self._records = RecordQueue(env, self._name, fire_and_forget(), custom_fields, self.send)
 
     def log(self, ctx: Context) -> None:
         """Queue the line."""
-        if self._queue is None:
-            self._queue = self._env.host.queue(self._name, fire_and_forget(), self.send)
-        self._queue.put(self._recorder.json(ctx) + b"\n")
+        self._records.put(ctx)
 
-    async def send(self, lines: Sequence[bytes]) -> None:
+    async def send(self, records: Sequence[bytes]) -> None:
         """Send lines on the shared connection."""
-        await self._env.host.resource(self._name, self._make_sender).send(b"".join(lines))
+        sender = self._env.host.resource(self._name, self._make_sender)
+        await sender.send(b"".join(record + b"\n" for record in records))
 
     def _make_sender(self) -> TcpSender:
         config = self._config

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dbless_gateway.pdk.context import Context
-from dbless_gateway.pdk.plugin import PluginEnv, Queue
+from dbless_gateway.pdk.plugin import PluginEnv
 from dbless_gateway.pdk.queue_config import fire_and_forget
-from dbless_gateway.pdk.record import Recorder
+from dbless_gateway.pdk.record_queue import RecordQueue
 from dbless_gateway.pdk.senders import UdpSender
 
 NAME = "udp-log"
@@ -33,15 +33,13 @@ class Handler:
     def __init__(self, config: Config, env: PluginEnv) -> None:
         self._config = config
         self._env = env
-        self._recorder = Recorder(env, config.custom_fields_by_lua)
         self._name = f"{NAME}:{config.host}:{config.port}"
-        self._queue: Queue | None = None
+        custom_fields = config.custom_fields_by_lua
+        self._records = RecordQueue(env, self._name, fire_and_forget(), custom_fields, self.send)
 
     def log(self, ctx: Context) -> None:
         """Queue the datagram."""
-        if self._queue is None:
-            self._queue = self._env.host.queue(self._name, fire_and_forget(), self.send)
-        self._queue.put(self._recorder.json(ctx))
+        self._records.put(ctx)
 
     async def send(self, datagrams: Sequence[bytes]) -> None:
         """Send each as it is; one that is too large for a datagram is lost."""

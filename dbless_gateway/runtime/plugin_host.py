@@ -4,30 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from time import time
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from dbless_gateway import __version__
 from dbless_gateway.pdk.plugin import Cache, Counters, Metrics, Queue
+from dbless_gateway.runtime.belongings import Belongings
 
 T = TypeVar("T")
-
-
-class Queues(Protocol):
-    """Where queues come from (``runtime.queues``)."""
-
-    def get(
-        self, name: str, parameters: dict[str, Any], send: Callable[[Sequence[Any]], Awaitable[None]]
-    ) -> Queue:
-        """Return the queue of that name, made on first use."""
-
-    async def close(self, timeout_s: float) -> None:
-        """Empty all queues."""
 
 
 class PluginHost:
     """See the module."""
 
-    __slots__ = ("_resources", "_secret", "cache", "counters", "metrics", "node_id", "queues", "version")
+    __slots__ = ("_belongings", "_secret", "cache", "counters", "metrics", "node_id", "version")
 
     def __init__(
         self,
@@ -36,7 +25,7 @@ class PluginHost:
         counters: Counters,
         cache: Cache,
         metrics: Metrics,
-        queues: Queues,
+        belongings: Belongings,
         secret: Callable[[str], bytes],
     ) -> None:
         self.node_id = node_id
@@ -44,9 +33,8 @@ class PluginHost:
         self.counters = counters
         self.cache = cache
         self.metrics = metrics
-        self.queues = queues
         self._secret = secret
-        self._resources: dict[str, Any] = {}
+        self._belongings = belongings
 
     def now(self) -> float:
         """Return wall-clock seconds."""
@@ -58,13 +46,10 @@ class PluginHost:
 
     def resource(self, name: str, make: Callable[[], T]) -> T:
         """Return what ``make`` made on the first use of that name."""
-        if name not in self._resources:
-            self._resources[name] = make()
-        resource: T = self._resources[name]
-        return resource
+        return self._belongings.resource(name, make)
 
     def queue(
         self, name: str, parameters: dict[str, Any], send: Callable[[Sequence[Any]], Awaitable[None]]
     ) -> Queue:
         """Return the queue of that name."""
-        return self.queues.get(name, parameters, send)
+        return self._belongings.queue(name, parameters, send)

@@ -7,7 +7,8 @@ Rules of the file:
 1. ``put`` never waits and never fails: a full queue gives up its oldest entry and says so once in the log.
 2. ``send`` fails by raising; the batch is tried again with a growing delay until ``max_retry_time`` has
 passed. 3. The newest parameters and ``send`` of a name apply, so a reload takes over the queue as it is.
-4. ``close`` sends what is left without waiting for more, and gives up at its deadline.
+4. ``close`` sends what is left without waiting for more, and gives up at its deadline; ``finish`` goes on
+trying for as long as the queue always does.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass, fields
 from time import monotonic
 from typing import Any
@@ -64,6 +65,7 @@ class BatchQueue:
         self._runner: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_closing = False
+        self._waits_for_more = True
         self._warned_capacity = False
         self._warned_full = False
 
@@ -92,7 +94,7 @@ class BatchQueue:
     async def close(self, timeout_s: float) -> None:
         """Send what is left, without waiting for more."""
         self._is_closing = True
-        self._full_batch.set()
+        self._stop_waiting()
         if self._tasks:
             _, pending = await asyncio.wait(self._tasks, timeout=timeout_s)
             for task in pending:
@@ -101,10 +103,20 @@ class BatchQueue:
         if self._entries:
             self._log.error("queue %s: closed, %d entries were lost", self.name, len(self._entries))
 
+    async def finish(self) -> None:
+        """Send what is left without waiting for more, with the retries that the queue has."""
+        self._stop_waiting()
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
     @property
     def is_idle(self) -> bool:
         """Tell whether nothing waits and nothing is on its way."""
         return not self._entries and not self._tasks
+
+    def _stop_waiting(self) -> None:
+        self._waits_for_more = False
+        self._full_batch.set()
 
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
@@ -140,7 +152,7 @@ class BatchQueue:
 
     async def _coalesce(self) -> None:
         until = monotonic() + self.parameters.max_coalescing_delay
-        while len(self._entries) < self.parameters.max_batch_size and not self._is_closing:
+        while len(self._entries) < self.parameters.max_batch_size and self._waits_for_more:
             wait_s = until - monotonic()
             if wait_s < _SHORTEST_WAIT_S:
                 return
@@ -221,6 +233,7 @@ class Queues:
     def __init__(self, log: logging.Logger) -> None:
         self._log = log
         self._queues: dict[str, BatchQueue] = {}
+        self._released: list[BatchQueue] = []
 
     def get(self, name: str, parameters: dict[str, Any], send: Send) -> BatchQueue:
         """Return the queue of that name, made on first use; the newest parameters and ``send`` apply."""
@@ -232,12 +245,14 @@ class Queues:
             queue.send = send
         return queue
 
-    def sweep(self) -> None:
-        """Forget queues that are idle: those of plugins that are gone. A handler keeps the one that it
-        uses.
-        """
-        self._queues = {name: queue for name, queue in self._queues.items() if not queue.is_idle}
+    def release(self, kept: Collection[str]) -> list[BatchQueue]:
+        """Forget the queues of other names, and return them: they are to be finished."""
+        released = [queue for name, queue in self._queues.items() if name not in kept]
+        self._queues = {name: queue for name, queue in self._queues.items() if name in kept}
+        self._released = [queue for queue in self._released if not queue.is_idle] + released
+        return released
 
     async def close(self, timeout_s: float) -> None:
         """Empty all queues, together within the time."""
-        await asyncio.gather(*(queue.close(timeout_s) for queue in self._queues.values()))
+        queues = [*self._queues.values(), *self._released]
+        await asyncio.gather(*(queue.close(timeout_s) for queue in queues))

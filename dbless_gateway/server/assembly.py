@@ -18,6 +18,7 @@ from dbless_gateway.config.entities import Entities
 from dbless_gateway.config.slices import Assembler
 from dbless_gateway.proxy.client_tls import client_context
 from dbless_gateway.proxy.gateway import Gateway
+from dbless_gateway.runtime.belongings import Belongings
 from dbless_gateway.runtime.cache import RingCache
 from dbless_gateway.runtime.counters import SharedCounters
 from dbless_gateway.runtime.metrics import SharedMetrics
@@ -49,8 +50,9 @@ class GatewayEngine:
     def __init__(self, boot: Boot, bus: ChannelBus) -> None:
         self._options = boot.options
         self._default_pairs = boot.default_pairs
-        self._queues = Queues(logging.getLogger("dbless_gateway.queue"))
-        self._runtime = _runtime(boot, bus, self._queues)
+        queue_log = logging.getLogger("dbless_gateway.queue")
+        self._belongings = Belongings(Queues(queue_log), logging.getLogger("dbless_gateway.plugin"))
+        self._runtime = _runtime(boot, bus, self._belongings)
         self._gateway: Gateway | None = None
         self._access_log = AccessLog(boot.options.access_log) if boot.options.access_log else None
         self._version = 0
@@ -96,6 +98,7 @@ class GatewayEngine:
     def swap(self, snapshot: Any) -> None:
         """Serve this snapshot from now on."""
         self._runtime.activate()
+        self._belongings.adopt(snapshot.loans)
         if self._gateway is None:
             self._gateway = Gateway(self._options, self._runtime, snapshot)
             if self._access_log is not None:
@@ -121,7 +124,7 @@ class GatewayEngine:
         oldest = min((swapped_at for _, swapped_at in self._left_over), default=0.0)
         if time.monotonic() - oldest >= SWEEP_GRACE_S:
             self._runtime.sweep()
-            self._queues.sweep()
+            self._belongings.sweep()
         return not self._left_over
 
     def start_draining(self) -> None:
@@ -137,7 +140,7 @@ class GatewayEngine:
     async def close(self) -> None:
         """Send and write what is still queued, as far as that is quick."""
         self._runtime.timers.stop()
-        await self._queues.close(QUEUES_TIMEOUT_S)
+        await self._belongings.close(QUEUES_TIMEOUT_S)
         if self._access_log is not None:
             self._access_log.flush()
 
@@ -151,7 +154,7 @@ class GatewayEngine:
             self._access_log.reopen()
 
 
-def _runtime(boot: Boot, bus: ChannelBus, queues: Queues) -> RuntimeState:
+def _runtime(boot: Boot, bus: ChannelBus, belongings: Belongings) -> RuntimeState:
     options = boot.options
     counters = SharedCounters.attach(boot.counters_fd, workers=boot.workers)
     host = PluginHost(
@@ -160,7 +163,7 @@ def _runtime(boot: Boot, bus: ChannelBus, queues: Queues) -> RuntimeState:
         secret=counters.secret,
         cache=RingCache.attach(boot.cache_fd, workers=boot.workers),
         metrics=SharedMetrics.attach(boot.metrics_fd, worker=boot.index, workers=boot.workers),
-        queues=queues,
+        belongings=belongings,
     )
     upstreams = Upstreams(Resolver(resolver_options(boot.dns)), bus)
     pools = Pools(options.upstream_keepalive_pool_size, options.upstream_keepalive_idle_timeout)

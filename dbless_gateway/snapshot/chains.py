@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dbless_gateway.config.entities import Plugin
+from dbless_gateway.snapshot.loans import Loan
 from dbless_gateway.snapshot.model import BodyStep, Chain, PluginTimer, Step
 
 # Chains of consumers kept per route; a chain costs well under a kilobyte.
@@ -43,6 +44,7 @@ class Instance:
     handler: Any
     priority: int
     timer: PluginTimer | None = None
+    loan: Loan | None = None  # what the handler borrows; None: nothing
 
 
 def _skip(ctx: Any) -> None:

@@ -101,6 +101,7 @@ def compile_steps(
         certificates=certificates,
         counts=_counts(entities),
         timers=tuple(instance.timer for instance in instances if instance.timer is not None),
+        loans={instance.entity.id: instance.loan for instance in instances if instance.loan is not None},
     )
 
 

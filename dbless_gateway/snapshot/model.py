@@ -21,6 +21,7 @@ from dbless_gateway.routing.router import Router
 if TYPE_CHECKING:
     from dbless_gateway.snapshot.certificates import ServerCertificates
     from dbless_gateway.snapshot.chains import RouteChains
+    from dbless_gateway.snapshot.loans import Loan
 
 # A step is one handler's bound method of one phase. The context is the proxy's exchange.
 Step = Callable[[Any], Any]
@@ -116,6 +117,7 @@ class Snapshot:
     certificates: ServerCertificates  # towards clients
     counts: dict[str, int] = field(default_factory=dict)  # entities by kind, for receipts
     timers: tuple[PluginTimer, ...] = ()
+    loans: dict[str, Loan] = field(default_factory=dict)  # what handlers borrow, by plugin id
 
     def dispose_steps(self) -> Iterator[None]:
         """Let go of the big parts piece by piece; freeing 10,000 routes at once would stall the loop."""

@@ -20,6 +20,7 @@ from dbless_gateway.pdk.identity import Identities
 from dbless_gateway.pdk.plugin import ConfigError, Host, PluginEnv
 from dbless_gateway.snapshot.chains import Instance
 from dbless_gateway.snapshot.foreign_plugins import find_foreign, line_in, told
+from dbless_gateway.snapshot.loans import Loan
 from dbless_gateway.snapshot.model import PluginTimer
 from dbless_gateway.snapshot.plugin_steps import forgiven, measured
 
@@ -58,6 +59,7 @@ def make_instance(
             f"plugin '{plugin.name}' is valid, but this version does not run it",
             "remove it, or set `enabled: false`",
         )
+    loan = Loan(host, plugin.config)
     env = PluginEnv(
         plugin_id=plugin.id,
         instance_name=plugin.instance_name,
@@ -65,7 +67,7 @@ def make_instance(
         route_id=plugin.route,
         consumer_id=plugin.consumer,
         identities=identities,
-        host=host,
+        host=loan,
         log=logging.getLogger(f"dbless_gateway.plugin.{plugin.name}"),
     )
     try:
@@ -77,11 +79,11 @@ def make_instance(
         file = getattr(module, "__file__", None) or plugin.name
         message = f"its handler cannot be made: {told(error)} ({file}:{line_in(error, file)})"
         return plugin_problem(plugin, "plugin/code", message, None)
-    return _instance(plugin, module, handler, env, fails_open=fails_open)
+    return _instance(plugin, module, handler, env, loan, fails_open=fails_open)
 
 
 def _instance(
-    plugin: Plugin, module: ModuleType, handler: Any, env: PluginEnv, *, fails_open: bool
+    plugin: Plugin, module: ModuleType, handler: Any, env: PluginEnv, loan: Loan, *, fails_open: bool
 ) -> Instance | Problem:
     timer: PluginTimer | None = None
     if hasattr(handler, "on_timer"):
@@ -94,7 +96,7 @@ def _instance(
         handler = forgiven(handler, env.log)
     if not module.__name__.startswith(f"{_PACKAGE}."):
         handler = measured(handler, plugin.name, env.host)
-    return Instance(plugin, handler, module.PRIORITY, timer)
+    return Instance(plugin, handler, module.PRIORITY, timer, loan)
 
 
 def plugin_problem(plugin: Plugin, code: str, message: str, suggestion: str | None) -> Problem:

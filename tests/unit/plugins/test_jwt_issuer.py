@@ -125,7 +125,7 @@ def play(scenario: Callable[[Stage], Coroutine[Any, Any, None]], **config: Any) 
             stage = Stage(issuer, config)
             await scenario(stage)
             for resource in stage.host.resources.values():
-                resource.close()
+                await resource.close()
 
     asyncio.run(run())
 

@@ -240,7 +240,9 @@ def test_the_newest_parameters_and_sender_apply() -> None:
         await new.received(1)
         assert queue.parameters.max_batch_size == 7
         await queues.close(1)
-        queues.sweep()
+        assert queues.release({"q"}) == []
+        assert queues.get("q", {}, new.send) is queue
+        assert queues.release(()) == [queue]
         assert queues.get("q", {}, new.send) is not queue
         return old.batches, new.batches
 
