@@ -51,8 +51,11 @@ class Commands(Protocol):
     def health(self) -> HealthViews | None:
         """Return the health of targets; None before the first configuration."""
 
-    def request_metrics(self) -> tuple[dict[str, int], int]:
-        """Return the series that requests counted, and how many had no room; may be called in a thread."""
+    def request_metrics(self) -> tuple[str, int]:
+        """Return what requests counted as Prometheus reads it, and how many series had no room.
+
+        May be called in a thread.
+        """
 
     def settings(self) -> Mapping[str, object]:
         """Return the effective settings by name, secrets masked."""

@@ -7,154 +7,116 @@ Names and labels are Kong's, so that dashboards made for it work; what only this
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from types import MappingProxyType
+from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 from dbless_gateway.admin.catalog import Catalog
 from dbless_gateway.admin.commands import Commands
 from dbless_gateway.admin.messages import AdminAnswer, AdminRequest
-from dbless_gateway.runtime.health_views import DNS_ERROR, HealthViews
-from dbless_gateway.runtime.metrics import escape, render
-from dbless_gateway.runtime.report import NodeReport
+from dbless_gateway.admin.metric_families import FAMILIES, Samples, lines
+from dbless_gateway.runtime.health_views import DNS_ERROR, HEALTHY, OFF, UNHEALTHY, HealthViews
+from dbless_gateway.runtime.report import KONG_COUNTERS, KONG_GAUGES, LOOP_LAG, NodeReport
 
 CONTENT_TYPE = "text/plain; charset=UTF-8"
-_STATES = ("healthchecks_off", "healthy", "unhealthy", "dns_error")
-_CONNECTIONS = ("accepted", "active", "handled", "reading", "waiting", "writing")
-_LOADS: Mapping[str, str] = MappingProxyType(
-    {
-        "dbless_config_loads_total": "Configurations that were loaded, also when nothing was new",
-        "dbless_config_loads_rejected_total": "Configurations that were refused",
-        "dbless_config_last_success_timestamp_seconds": "When one was last loaded, in Unix seconds",
-        "dbless_config_last_load_duration_seconds": "How long the last change took to load",
-        "dbless_config_last_swap_duration_seconds": "How long the last change held up a worker",
-    }
-)
-# Targets between two turns of the loop.
-_BURST = 200
+_STATES = tuple(state.lower() for state in (OFF, HEALTHY, UNHEALTHY, DNS_ERROR))
+# Upstreams between two turns of the loop.
+_BURST = 50
+_CONNECTIONS = "connections_"
 
-Labels = Sequence[tuple[str, object]]
-Samples = Iterable[tuple[Labels, float]]
+Family = tuple[str, Samples]
 
 
 async def metrics(request: AdminRequest, commands: Commands) -> AdminAnswer:
     """Return all metrics of the node."""
-    node, catalog = await commands.node(), commands.catalog()
-    values, errors = await asyncio.to_thread(commands.request_metrics)
-    lines = [*_node(node), *_own(node)]
-    lines += _metric("kong_nginx_metric_errors_total", "counter", "Number of metric errors", [((), errors)])
-    plugins = (
-        [plugin for plugin in catalog.entities.plugins if plugin.name == "prometheus"] if catalog else []
-    )
-    enabled = [plugin.config for plugin in plugins if plugin.enabled]
-    views = commands.health()
-    if catalog is not None and views is not None and any(c.get("upstream_health_metrics") for c in enabled):
-        lines += await _target_health(catalog, views)
-    text = "".join(f"{line}\n" for line in lines)
-    if enabled:
-        # Thousands of services make many thousands of lines.
-        text += await asyncio.to_thread(render, values)
-    return AdminAnswer(200, text.encode(), CONTENT_TYPE)
+    node, catalog, views = await commands.node(), commands.catalog(), commands.health()
+    counted = _prometheus_configs(catalog)
+    families = dict([*_kongs(node), *_configuration(node), *_processes(node)])
+    if catalog is not None and views is not None:
+        is_listed = any(config.get("upstream_health_metrics") for config in counted)
+        families |= await _targets(catalog, views, is_listed=is_listed)
+    # Thousands of services make many thousands of lines: not on the loop.
+    text, errors = await asyncio.to_thread(commands.request_metrics)
+    families["kong_nginx_metric_errors_total"] = [((), errors)]
+    parts = [line for name in FAMILIES if name in families for line in lines(name, families[name])]
+    if counted:
+        parts.append(text)
+    return AdminAnswer(200, "".join(parts).encode(), CONTENT_TYPE)
 
 
-def _metric(name: str, kind: str, help_text: str, samples: Samples) -> Iterator[str]:
-    yield f"# HELP {name} {help_text}"
-    yield f"# TYPE {name} {kind}"
-    for labels, value in samples:
-        shown = ",".join(f'{label}="{escape(str(text))}"' for label, text in labels)
-        yield f"{name}{{{shown}}} {value}" if shown else f"{name} {value}"
+def _prometheus_configs(catalog: Catalog | None) -> list[Any]:
+    plugins = catalog.entities.plugins if catalog is not None else ()
+    return [plugin.config for plugin in plugins if plugin.name == "prometheus" and plugin.enabled]
 
 
-def _node(node: NodeReport) -> Iterator[str]:
+def _kongs(node: NodeReport) -> Iterator[Family]:
     """Yield what Kong always shows."""
-    node_id, counts = ("node_id", node.node_id), node.counts
-    http = ("subsystem", "http")
-    states = [(state, counts[f"connections_{state}"]) for state in _CONNECTIONS]
-    states.append(("total", counts["total_requests"]))
-    yield from _metric(
-        "kong_datastore_reachable", "gauge", "Datastore reachable from Kong, 0 is unreachable", [((), 1)]
-    )
-    yield from _metric(
-        "kong_memory_lua_shared_dict_bytes",
-        "gauge",
-        "Allocated slabs in bytes in a shared_dict",
-        _shared_memory(node, 0),
-    )
-    yield from _metric(
-        "kong_memory_lua_shared_dict_total_bytes",
-        "gauge",
-        "Total capacity in bytes of a shared_dict",
-        _shared_memory(node, 1),
-    )
-    yield from _metric(
-        "kong_memory_workers_lua_vms_bytes",
-        "gauge",
-        "Resident memory of a worker in bytes",
-        [
-            ((node_id, ("pid", worker.pid), ("kong_subsystem", "http")), worker.resident_bytes)
-            for worker in node.workers
-        ],
-    )
-    yield from _metric(
+    node_id, counts = node.node_id, node.counts
+    yield "kong_datastore_reachable", [((), 1)]
+    yield "kong_memory_lua_shared_dict_bytes", _shared_memory(node, 0)
+    yield "kong_memory_lua_shared_dict_total_bytes", _shared_memory(node, 1)
+    resident = [((node_id, worker.pid, "http"), worker.resident_bytes) for worker in node.workers]
+    yield "kong_memory_workers_lua_vms_bytes", resident
+    states = {
+        name.removeprefix(_CONNECTIONS): counts[name]
+        for name in (*KONG_COUNTERS, *KONG_GAUGES)
+        if name.startswith(_CONNECTIONS)
+    }
+    states["total"] = counts["total_requests"]
+    yield (
         "kong_nginx_connections_total",
-        "gauge",
-        "Number of connections by subsystem",
-        [((node_id, http, ("state", state)), value) for state, value in sorted(states)],
+        [((node_id, "http", state), value) for state, value in sorted(states.items())],
     )
-    requests = counts["total_requests"]
-    yield from _metric(
-        "kong_nginx_requests_total", "gauge", "Total number of requests", [((node_id, http), requests)]
-    )
-    yield from _metric(
-        "kong_nginx_timers",
-        "gauge",
-        "Number of timers; always 0, there are none of Kong's kind",
-        [((("state", state),), 0) for state in ("pending", "running")],
-    )
-    info = (node_id, ("version", node.version))
-    yield from _metric("kong_node_info", "gauge", "Kong Node metadata information", [(info, 1)])
+    yield "kong_nginx_requests_total", [((node_id, "http"), counts["total_requests"])]
+    yield "kong_nginx_timers", [((state,), 0) for state in ("pending", "running")]
+    yield "kong_node_info", [((node_id, node.version), 1)]
 
 
 def _shared_memory(node: NodeReport, part: int) -> Samples:
-    return [
-        ((("node_id", node.node_id), ("shared_dict", name), ("kong_subsystem", "http")), sizes[part])
-        for name, sizes in sorted(node.shared_memory_bytes.items())
-    ]
+    shared = sorted(node.shared_memory_bytes.items())
+    return [((node.node_id, name, "http"), sizes[part]) for name, sizes in shared]
 
 
-def _own(node: NodeReport) -> Iterator[str]:
-    """Yield what Kong does not have."""
-    info = (("hash", node.configuration_hash),)
-    yield from _metric("dbless_config_info", "gauge", "The configuration that is served", [(info, 1)])
+def _configuration(node: NodeReport) -> Iterator[Family]:
+    yield "dbless_config_info", [((node.configuration_hash,), 1)]
     for name, value in node.loads.metrics().items():
-        kind = "counter" if name.endswith("_total") else "gauge"
-        yield from _metric(name, kind, _LOADS.get(name, "Loads of the configuration"), [((), value)])
-    restarts = [((("worker", worker.index),), worker.restarts) for worker in node.workers]
-    yield from _metric("dbless_worker_restarts_total", "counter", "Workers that were replaced", restarts)
-    serving = sum(worker.state in ("serving", "behind") for worker in node.workers)
-    yield from _metric("dbless_workers_serving", "gauge", "Workers that serve requests", [((), serving)])
+        yield name, [((), value)]
+    is_refused = node.last_load is not None and node.last_load.outcome == "rejected"
+    yield "dbless_config_last_load_successful", [((), int(not is_refused))]
+    if node.certificates:
+        expiries = [((c.kind, c.name, c.sni), c.expires_at) for c in node.certificates]
+        yield "dbless_certificate_expiry_timestamp_seconds", expiries
 
 
-async def _target_health(catalog: Catalog, views: HealthViews) -> list[str]:
-    names = {upstream.id: upstream.name for upstream in catalog.items("upstreams")}
-    samples: list[tuple[Labels, float]] = []
-    for number, target in enumerate(catalog.items("targets")):
-        view = views.target_health(target)
-        labels = (("upstream", names[target.upstream]), ("target", target.target))
-        samples += _health_samples(labels, view)
+def _processes(node: NodeReport) -> Iterator[Family]:
+    workers, counts = node.workers, node.counts
+    serving = sum(worker.state in ("serving", "behind") for worker in workers)
+    yield "dbless_workers_serving", [((), serving)]
+    yield "dbless_worker_restarts_total", [((worker.index,), worker.restarts) for worker in workers]
+    lags = [((worker.index,), worker.counts.get(LOOP_LAG, 0) / 1e6) for worker in workers]
+    yield "dbless_worker_loop_lag_seconds", lags
+    yield "dbless_requests_active", [((), counts["requests_active"])]
+    yield "dbless_requests_refused_total", [((), counts["requests_refused"])]
+    yield "dbless_upstream_retries_total", [((), counts["upstream_retries"])]
+    yield "dbless_upstream_connections_idle", [((), counts["upstream_connections_idle"])]
+
+
+async def _targets(catalog: Catalog, views: HealthViews, *, is_listed: bool) -> dict[str, Samples]:
+    """Return how many addresses are healthy, and as Kong each of them, if that is wanted."""
+    totals: Counter[str] = Counter()
+    listed: list[tuple[tuple[object, ...], float]] = []
+    for number, upstream in enumerate(catalog.items("upstreams"), 1):
+        for target, address, health in views.addresses(upstream.id):
+            found = health.lower()
+            totals[found] += 1
+            if is_listed:
+                labels = (upstream.name, target, address)
+                listed += [((*labels, state, "http"), int(found == state)) for state in _STATES]
         if number % _BURST == 0:
             await asyncio.sleep(0)
-    return list(
-        _metric("kong_upstream_target_health", "gauge", "Health status of targets of upstream", samples)
-    )
-
-
-def _health_samples(labels: Labels, view: Mapping[str, Any]) -> Iterator[tuple[Labels, float]]:
-    addresses = [
-        (f"{address['ip']}:{address['port']}", address["health"])
-        for address in view["data"].get("addresses", ())
-    ]
-    for address, health in addresses or [("", DNS_ERROR)]:
-        for state in _STATES:
-            shown = (*labels, ("address", address), ("state", state), ("subsystem", "http"))
-            yield shown, int(health.lower() == state)
+    families: dict[str, Samples] = {
+        "dbless_target_addresses": [((state,), totals[state]) for state in _STATES]
+    }
+    if is_listed:
+        families["kong_upstream_target_health"] = listed
+    return families

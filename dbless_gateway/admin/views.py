@@ -19,11 +19,21 @@ from dbless_gateway.admin.messages import (
     json_answer,
     message_answer,
 )
-from dbless_gateway.runtime.report import NO_HASH, NodeReport, ReloadReport, WorkerReport
+from dbless_gateway.runtime.report import (
+    KONG_COUNTERS,
+    KONG_GAUGES,
+    LOOP_LAG,
+    NO_HASH,
+    NodeReport,
+    ReloadReport,
+    WorkerReport,
+)
 
 _UNIT_BYTES = {"b": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 _UNIT_NAMES = {"b": "B", "k": "KiB", "m": "MiB", "g": "GiB"}
 _SCALE_MAX = 8
+# ``/metrics`` has all of them.
+_EXPIRIES_SHOWN = 20
 
 
 async def status(request: AdminRequest, commands: Commands) -> AdminAnswer:
@@ -57,7 +67,7 @@ def _status_body(node: NodeReport, unit: str, scale: int) -> dict[str, Any]:
                 for name, (used, capacity) in node.shared_memory_bytes.items()
             },
         },
-        "server": dict(node.counts),
+        "server": {name: node.counts[name] for name in (*KONG_COUNTERS, *KONG_GAUGES)},
         "configuration_hash": node.configuration_hash,
         # What Kong has not.
         "node": {
@@ -79,6 +89,10 @@ def _status_body(node: NodeReport, unit: str, scale: int) -> dict[str, Any]:
             },
         },
         "workers": [_worker_body(worker) for worker in node.workers],
+        "certificates": {
+            "total": len(node.certificates),
+            "first_to_expire": [expiry._asdict() for expiry in node.certificates[:_EXPIRIES_SHOWN]],
+        },
     }
 
 
@@ -90,6 +104,7 @@ def _worker_body(worker: WorkerReport) -> dict[str, Any]:
         "configuration_hash": worker.configuration_hash,
         "started_at": worker.started_at,
         "restarts": worker.restarts,
+        "loop_lag_ms": worker.counts.get(LOOP_LAG, 0) / 1000,
     }
 
 

@@ -181,6 +181,11 @@ class ClientConnection:
         """No request is under way."""
         return self._exchange is None and not self._buffer
 
+    @property
+    def is_reading(self) -> bool:
+        """A part of a request's head is here."""
+        return self._exchange is None and bool(self._buffer)
+
     def on_deadline(self) -> None:
         """The time of whoever we waited for is over."""
         self.deadline = _NEVER

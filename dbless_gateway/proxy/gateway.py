@@ -23,6 +23,7 @@ from dbless_gateway.proxy.client_tls import PLAIN_HTTP_PAGE
 from dbless_gateway.proxy.downstream import ClientConnection, Listener
 from dbless_gateway.proxy.failures import Failure
 from dbless_gateway.proxy.forwarding import server_name
+from dbless_gateway.proxy.loop_lag import LoopLag
 from dbless_gateway.proxy.options import ProxyOptions
 from dbless_gateway.proxy.overload import Overload, connection_limit, request_limit
 from dbless_gateway.proxy.upstream import TargetConnection
@@ -50,6 +51,7 @@ class Gateway:
     __slots__ = (
         "_connections",
         "_serial",
+        "_sweep_due",
         "_sweeps",
         "_timer",
         "_wall_offset",
@@ -63,6 +65,7 @@ class Gateway:
         "judge",
         "log",
         "loop",
+        "loop_lag",
         "max_connections",
         "max_exchanges",
         "now",
@@ -70,6 +73,7 @@ class Gateway:
         "overload",
         "request_ids",
         "requests_total",
+        "retries_total",
         "runtime",
         "server_line",
         "snapshot",
@@ -108,6 +112,7 @@ class Gateway:
         self._connections: set[ClientConnection] = set()
         self._serial = 0
         self.requests_total = 0
+        self.retries_total = 0
         self.active_exchanges = 0
         self.max_connections = connection_limit(options.max_connections)
         self.max_exchanges = request_limit(options.max_active_requests, self.max_connections)
@@ -119,6 +124,8 @@ class Gateway:
         self.now = self.loop.time()
         self._wall_offset = time() - monotonic()
         self._sweeps = 0
+        self._sweep_due = self.now + _SWEEP_INTERVAL_S
+        self.loop_lag = LoopLag(self.now)
         self._timer: asyncio.TimerHandle | None = self.loop.call_later(_SWEEP_INTERVAL_S, self._sweep)
 
     # ---- Configuration
@@ -239,6 +246,8 @@ class Gateway:
 
     def _sweep(self) -> None:
         now = self.now = self.loop.time()
+        self.loop_lag.note(now, self._sweep_due)
+        self._sweep_due = now + _SWEEP_INTERVAL_S
         self._timer = self.loop.call_later(_SWEEP_INTERVAL_S, self._sweep)
         for connection in [found for found in self._connections if found.deadline <= now]:
             connection.on_deadline()
@@ -283,17 +292,27 @@ class Gateway:
         self.runtime.pools.close()
 
     def report(self) -> dict[str, int]:
-        """Return the connection counts as Kong's /status names them."""
-        waiting = sum(1 for connection in self._connections if connection.is_idle)
+        """Return counts and gauges under the names of ``runtime/report.py``."""
+        waiting = reading = 0
+        for connection in self._connections:
+            if connection.is_idle:
+                waiting += 1
+            elif connection.is_reading:
+                reading += 1
         active = len(self._connections)
         return {
             "connections_accepted": self._serial,
             "connections_active": active,
             "connections_handled": self._serial,
-            "connections_reading": 0,
+            "connections_reading": reading,
             "connections_waiting": waiting,
-            "connections_writing": active - waiting,
+            "connections_writing": active - waiting - reading,
             "total_requests": self.requests_total,
+            "requests_active": self.active_exchanges,
+            "requests_refused": self.overload.refused_total,
+            "upstream_retries": self.retries_total,
+            "upstream_connections_idle": self.runtime.pools.count(),
+            "loop_lag_us": round(self.loop_lag.greatest_s * 1e6),
         }
 
     def connections(self) -> Iterator[ClientConnection]:
@@ -316,7 +335,8 @@ class Gateway:
         )
 
     def log_retry(self, exchange: Exchange, peer: Peer, failure: Failure, detail: str) -> None:
-        """Tell that another try follows."""
+        """Count and tell that another try follows."""
+        self.retries_total += 1
         self.log.warning(
             "%s(%s:%d): %s (%s), trying again, request_id: %s",
             peer.host,

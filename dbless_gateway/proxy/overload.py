@@ -34,10 +34,11 @@ def request_limit(setting: int, connections: int) -> int:
 class Overload:
     """Spells of refusing, of one worker."""
 
-    __slots__ = ("_is_exhausted", "_log", "_refused", "_told")
+    __slots__ = ("_is_exhausted", "_log", "_refused", "_told", "refused_total")
 
     def __init__(self, log: logging.Logger) -> None:
         self._log = log
+        self.refused_total = 0
         self._refused = 0
         self._told = 0
         self._is_exhausted = False
@@ -47,6 +48,7 @@ class Overload:
         if self._refused == 0:
             self._log.critical("overloaded: %d %s, more are answered with 503", limit, what)
         self._refused += 1
+        self.refused_total += 1
 
     def sweep(self) -> None:
         """Look whether it is over; called about once a second."""

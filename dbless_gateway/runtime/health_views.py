@@ -6,7 +6,7 @@ plain values in the form of Kong's Admin API.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from dbless_gateway.config.entities import Target, Upstream
@@ -75,6 +75,15 @@ class HealthViews:
             "health": self.balancer_health(upstream)["health"],
             "targets": {member.spec.target: self._health_of(upstream.id, member) for member in members},
         }
+
+    def addresses(self, upstream_id: str) -> Iterator[tuple[str, str, str]]:
+        """Yield target, ``ip:port`` and health of each address; one without an address if there is none."""
+        for member in self._upstreams.for_upstream(upstream_id).members:
+            if not member.placements:
+                yield member.spec.target, "", DNS_ERROR
+            for peer, weight, _ in member.placements:
+                health = self._health_word(upstream_id, peer.checked_address, weight)["health"]
+                yield member.spec.target, f"{peer.ip}:{peer.port}", health
 
     def timelines(self, target: Target) -> dict[str, list[dict[str, Any]]]:
         """Return what happened to each address of a target, by ``ip:port``."""

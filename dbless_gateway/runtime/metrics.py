@@ -5,15 +5,17 @@ Series lie one behind the other in shared memory: the name with its labels as te
 worker. A worker only ever adds to its own cell, so counting takes no lock; a new series is appended under
 one. Whoever reads adds the cells up, at any time and in any process. Rules of the file:
 
-1. The text of a series is what Prometheus shows, so reading needs no second format.
-2. A histogram counts each value in one bucket only; ``render`` adds them up.
+1. The text of a series is what Prometheus shows, so reading needs no second format. Series never move.
+2. A histogram counts each value in one bucket only; ``metrics_text.py`` adds them up.
 3. Memory is bounded: when it is full, new series are not counted, and ``nginx_metric_errors_total`` says so.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple
 
 from dbless_gateway.runtime.sharedmem import HEADER_BYTES, SharedMemory
 
@@ -24,24 +26,70 @@ _END = 4  # where the next series goes, in words from the start of the memory
 _WORKERS = 5
 _ERRORS = 6
 
-_FIRST_WORD = HEADER_BYTES // 8
+# Where the first series goes.
+FIRST_WORD = HEADER_BYTES // 8
 
-# Every metric that requests fill: its type, its help text, and the upper bounds of its buckets.
 _LATENCIES_MS = (25, 50, 80, 100, 250, 400, 700, 1000, 2000, 5000, 10000, 30000, 60000)
 _PLUGIN_LATENCIES_US = (50, 100, 200, 500, 1000, 2000, 5000, 10000, 50000, 100000, 1000000, 10000000)
 _KONG_LATENCIES_MS = (1, 2, 5, 7, 10, 15, 20, 30, 50, 75, 100, 200, 500, 750, 1000, 3000, 6000)
-METRICS: dict[str, tuple[str, str, tuple[int, ...]]] = {
-    "bandwidth_bytes": ("counter", "Total bandwidth (ingress/egress) throughput in bytes", ()),
-    "http_requests_total": ("counter", "HTTP status codes per consumer/service/route in Kong", ()),
-    "kong_latency_ms": ("histogram", "Latency added by Kong in ms", _KONG_LATENCIES_MS),
-    "plugin_latency_us": (
-        "histogram",
-        "Time in a phase of a plugin that is not bundled, in us",
-        _PLUGIN_LATENCIES_US,
-    ),
-    "request_latency_ms": ("histogram", "Total latency of a request in ms", _LATENCIES_MS),
-    "upstream_latency_ms": ("histogram", "Latency added by the upstream in ms", _LATENCIES_MS),
-}
+_SERVED = ("service", "route")
+
+
+class RequestMetric(NamedTuple):
+    """A metric that requests fill; ``bounds`` are the upper bounds of a histogram's buckets."""
+
+    kind: str
+    help_text: str
+    labels: tuple[str, ...]
+    counted_if: str  # for a person
+    bounds: tuple[int, ...] = ()
+
+
+# By name, without the ``kong_`` in front.
+METRICS: Mapping[str, RequestMetric] = MappingProxyType(
+    {
+        "bandwidth_bytes": RequestMetric(
+            "counter",
+            "Total bandwidth (ingress/egress) throughput in bytes",
+            (*_SERVED, "direction", "workspace", "consumer"),
+            "`bandwidth_metrics`",
+        ),
+        "http_requests_total": RequestMetric(
+            "counter",
+            "HTTP status codes per consumer/service/route in Kong",
+            (*_SERVED, "code", "source", "workspace", "consumer"),
+            "`status_code_metrics`",
+        ),
+        "kong_latency_ms": RequestMetric(
+            "histogram",
+            "Latency added by Kong in ms",
+            (*_SERVED, "workspace"),
+            "`latency_metrics`",
+            _KONG_LATENCIES_MS,
+        ),
+        "plugin_latency_us": RequestMetric(
+            "histogram",
+            "Time in a phase of a plugin that is not bundled, in us",
+            ("plugin", "phase"),
+            "there is such a plugin",
+            _PLUGIN_LATENCIES_US,
+        ),
+        "request_latency_ms": RequestMetric(
+            "histogram",
+            "Total latency of a request in ms",
+            (*_SERVED, "workspace"),
+            "`latency_metrics`",
+            _LATENCIES_MS,
+        ),
+        "upstream_latency_ms": RequestMetric(
+            "histogram",
+            "Latency added by the upstream in ms",
+            (*_SERVED, "workspace"),
+            "`latency_metrics`",
+            _LATENCIES_MS,
+        ),
+    }
+)
 
 Labels = Sequence[tuple[str, str]]
 
@@ -55,13 +103,13 @@ class SharedMetrics:
         self._worker = worker
         self._workers = memory.words[_WORKERS]
         self._places: dict[str, int] = {}
-        self._known_end = _FIRST_WORD
+        self._known_end = FIRST_WORD
 
     @classmethod
     def create(cls, *, size_bytes: int = DEFAULT_BYTES, workers: int = 1) -> SharedMetrics:
         """Make an empty memory; pages cost nothing until they are used."""
         memory = SharedMemory.create("dbless-metrics", size_bytes, locking=workers > 1)
-        memory.words[_END] = _FIRST_WORD
+        memory.words[_END] = FIRST_WORD
         memory.words[_WORKERS] = workers
         return cls(memory, 0)
 
@@ -82,7 +130,7 @@ class SharedMetrics:
 
     def histogram(self, name: str, labels: Labels) -> Callable[[int], None]:
         """Return what counts a value; buckets are made when they are first hit."""
-        bounds = METRICS[name][2]
+        bounds = METRICS[name].bounds
         add_sum = self._adder(self._place(_series(f"{name}_sum", labels)))
         adders: list[Callable[[int], None] | None] = [None] * (len(bounds) + 1)
 
@@ -100,8 +148,28 @@ class SharedMetrics:
 
     def read(self) -> dict[str, int]:
         """Return the value of every series, over all workers."""
-        words, workers = self._words, self._workers
-        return {text: sum(words[cells : cells + workers]) for text, cells in self._series(_FIRST_WORD)}
+        return {text: self.value(cells) for text, cells in self.series(FIRST_WORD, self.end)}
+
+    @property
+    def end(self) -> int:
+        """Return the word behind the last series."""
+        return self._words[_END]
+
+    def series(self, start: int, end: int) -> Iterator[tuple[str, int]]:
+        """Yield the text of each series and where its cells begin, between two words that were ends."""
+        words, data = self._words, self._memory.data
+        while start < end:
+            length = words[start]
+            raw = data[(start + 1) * 8 : (start + 1) * 8 + length]
+            cells = start + 1 + -(-length // 8)
+            yield raw.decode("utf-8", "replace"), cells
+            start = cells + self._workers
+
+    def value(self, cells: int) -> int:
+        """Return the value of a series, over all workers."""
+        if self._workers == 1:
+            return self._words[cells]
+        return sum(self._words[cells : cells + self._workers])
 
     @property
     def errors(self) -> int:
@@ -126,7 +194,7 @@ class SharedMetrics:
         if place is not None:
             return place
         with self._memory.exclusive(0, HEADER_BYTES):
-            for found, cells in self._series(self._known_end):
+            for found, cells in self.series(self._known_end, self.end):
                 self._places[found] = cells + self._worker
             self._known_end = self._words[_END]
             return self._places[text] if text in self._places else self._append(text)
@@ -145,27 +213,6 @@ class SharedMetrics:
         self._places[text] = cells + self._worker
         return cells + self._worker
 
-    def _series(self, start: int) -> Iterator[tuple[str, int]]:
-        """Yield the text of each series and where its cells begin."""
-        words, data = self._words, self._memory.data
-        end = words[_END]
-        while start < end:
-            length = words[start]
-            raw = data[(start + 1) * 8 : (start + 1) * 8 + length]
-            cells = start + 1 + -(-length // 8)
-            yield raw.decode("utf-8", "replace"), cells
-            start = cells + self._workers
-
-
-def render(values: dict[str, int]) -> str:
-    """Return series in the text format of Prometheus, sorted, with help and type before each metric."""
-    lines = []
-    for name, (kind, help_text, bounds) in METRICS.items():
-        samples = list(_histogram(name, bounds, values) if bounds else _plain(name, values))
-        if samples:
-            lines += [f"# HELP kong_{name} {help_text}", f"# TYPE kong_{name} {kind}", *samples]
-    return "".join(f"{line}\n" for line in lines)
-
 
 def escape(text: str) -> str:
     """Return a label's value as it stands between quotes."""
@@ -174,25 +221,6 @@ def escape(text: str) -> str:
 
 def _series(name: str, labels: Labels) -> str:
     return name + "{" + ",".join(f'{label}="{escape(value)}"' for label, value in labels) + "}"
-
-
-def _plain(name: str, values: dict[str, int]) -> Iterator[str]:
-    for text in sorted(text for text in values if text.startswith(name + "{")):
-        yield f"kong_{text} {values[text]}"
-
-
-def _histogram(name: str, bounds: tuple[int, ...], values: dict[str, int]) -> Iterator[str]:
-    sums = f"{name}_sum" + "{"
-    for labels in sorted(text[len(sums) : -1] for text in values if text.startswith(sums)):
-        separator = "," if labels else ""
-        total = 0
-        for bound in (*bounds, "+Inf"):
-            bucket = f'{name}_bucket{{{labels}{separator}le="{bound}"}}'
-            total += values.get(bucket, 0)
-            if total or bound == "+Inf":
-                yield f"kong_{bucket} {total}"
-        yield f"kong_{name}_count{{{labels}}} {total}"
-        yield f"kong_{sums}{labels}}} {values[f'{sums}{labels}}}']}"
 
 
 def _ignore(amount: int) -> None:

@@ -2,16 +2,23 @@
 
 A worker's counts live in its process and end with it. So the totals of workers that have gone are kept as
 *retired* and added: a counter never falls because a worker was replaced, while gauges (what is open now) go
-with their worker. Names are those of Kong's ``/status``.
+with their worker.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
-COUNTERS = ("connections_accepted", "connections_handled", "total_requests")
-GAUGES = ("connections_active", "connections_reading", "connections_waiting", "connections_writing")
+# Under the names of Kong's ``/status``.
+KONG_COUNTERS = ("connections_accepted", "connections_handled", "total_requests")
+KONG_GAUGES = ("connections_active", "connections_reading", "connections_waiting", "connections_writing")
+
+COUNTERS = (*KONG_COUNTERS, "requests_refused", "upstream_retries")
+GAUGES = (*KONG_GAUGES, "requests_active", "upstream_connections_idle")
+# What has no sum: the greatest lateness of a worker's loop.
+LOOP_LAG = "loop_lag_us"
 
 # What a configuration is called when there is none; Kong's own convention.
 NO_HASH = "0" * 32
@@ -85,6 +92,15 @@ class LoadTotals:
         }
 
 
+class CertificateExpiry(NamedTuple):
+    """When a certificate expires, of a chain the one that does so first."""
+
+    kind: str  # "certificate" or "ca_certificate" as entities are called, "listener" for one of the settings
+    name: str  # the entity's id, or the setting
+    sni: str  # the first of its names, if it has any
+    expires_at: float  # wall clock, seconds
+
+
 @dataclass(frozen=True, slots=True)
 class NodeReport:
     """The whole node at one moment."""
@@ -103,6 +119,7 @@ class NodeReport:
     last_load: ReloadReport | None
     shared_memory_bytes: Mapping[str, tuple[int, int]]  # name -> (used, capacity)
     loads: LoadTotals = LoadTotals()
+    certificates: tuple[CertificateExpiry, ...] = ()  # what expires first comes first
 
 
 def merge_counts(live: Iterable[Mapping[str, int]], retired: Mapping[str, int]) -> dict[str, int]:

@@ -19,6 +19,7 @@ from dbless_gateway.server.last_good import keep, recall
 from dbless_gateway.server.load_messages import LoadRequest
 from dbless_gateway.server.loading import Configuration, load
 from dbless_gateway.server.options import ServerSettings
+from dbless_gateway.server.tls_options import listener_certificates
 
 _log = logging.getLogger(__name__)
 
@@ -32,7 +33,6 @@ class Configurations:
 
     def __init__(self, settings: ServerSettings, loader_command: Sequence[str]) -> None:
         self.serves_last_good = False
-        self._options = settings.proxy
         self._plugins = settings.plugins
         self._folder = settings.last_good_folder
         self._command = loader_command
@@ -48,6 +48,7 @@ class Configurations:
             self._seed,
             settings.plugins,
             settings.expand_env,
+            listener_certificates(settings.default_pairs),
         )
 
     async def load(self) -> Configuration | tuple[Problem, ...]:
@@ -69,14 +70,7 @@ class Configurations:
         texts = await asyncio.to_thread(recall, self._folder) if self._folder is not None else None
         if texts is None:
             return None
-        request = LoadRequest(
-            (),
-            texts,
-            self._options,
-            seed=self._seed,
-            plugins=self._plugins,
-            expand_env=self._request.expand_env,
-        )
+        request = replace(self._request, files=(), texts=texts, wants_texts=False)
         loaded = self.taught(await load(request, self._command))
         if not isinstance(loaded, Configuration):
             return None

@@ -9,6 +9,7 @@ from dbless_gateway.admin.changes import Edit
 from dbless_gateway.config.problems import Problem
 from dbless_gateway.config.schemas import Schema
 from dbless_gateway.proxy.options import ProxyOptions
+from dbless_gateway.runtime.report import CertificateExpiry
 from dbless_gateway.snapshot.foreign_plugins import NO_PLUGINS, PluginSettings
 
 # Kinds of frames in the loader's output.
@@ -26,6 +27,7 @@ class LoadRequest:
     seed: bytes | None = None  # what secrets are made from that the texts leave out
     plugins: PluginSettings = NO_PLUGINS
     expand_env: bool = False  # ${X} in the texts stands for a variable
+    listener_certificates: tuple[tuple[str, str], ...] = ()  # (name, PEM): their expiry is wanted, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,4 +39,5 @@ class Loaded:
     problems: tuple[Problem, ...]
     texts: tuple[tuple[str, str], ...] = ()
     plugin_schemas: Mapping[str, Schema] = field(default_factory=dict)  # of plugins from elsewhere
+    certificates: tuple[CertificateExpiry, ...] = ()  # what expires first comes first
     edit: Edit | None = None  # the change that was made before the load, by an editor process

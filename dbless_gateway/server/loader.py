@@ -24,6 +24,8 @@ from dbless_gateway.config.problems import Problem
 from dbless_gateway.config.schemas import Schema
 from dbless_gateway.config.slices import to_slices
 from dbless_gateway.config.source import Source
+from dbless_gateway.runtime.report import CertificateExpiry
+from dbless_gateway.server.expiries import expiries
 from dbless_gateway.server.frames import frame
 from dbless_gateway.server.load_messages import OUTCOME, SLICE, Loaded, LoadRequest
 from dbless_gateway.snapshot.compile import CompileOptions, compile_snapshot
@@ -57,6 +59,7 @@ class Checked(NamedTuple):
     problems: list[Problem]
     texts: tuple[tuple[str, str], ...]
     plugin_schemas: Mapping[str, Schema]  # of usable plugins from elsewhere
+    certificates: tuple[CertificateExpiry, ...]
 
 
 def check(request: LoadRequest) -> Checked:
@@ -72,6 +75,7 @@ def check(request: LoadRequest) -> Checked:
     entities, problems, texts = loaded.entities, list(loaded.problems), tuple(loaded.texts.items())
     # The parsed files are most of the memory, and the compiler needs none of it.
     del loaded
+    certificates: tuple[CertificateExpiry, ...] = ()
     if entities is not None:
         options = CompileOptions(
             request.options.router_flavor, request.options.target_tls, request.options.tls
@@ -80,16 +84,18 @@ def check(request: LoadRequest) -> Checked:
         if isinstance(compiled, list):
             entities, problems = None, problems + compiled
         else:
-            problems += _expiring(entities)
+            revealed = reveal(entities).entities
+            problems += _expiring(revealed)
+            certificates = expiries(revealed, request.listener_certificates)
     schemas = foreign_schemas(request.plugins.enabled) if entities is not None else {}
-    return Checked(entities, problems, texts if request.wants_texts else (), schemas)
+    return Checked(entities, problems, texts if request.wants_texts else (), schemas, certificates)
 
 
-def _expiring(entities: Entities) -> list[Problem]:
+def _expiring(revealed: Entities) -> list[Problem]:
     """Warn of certificates at their end: this log is where someone looks when clients complain."""
     now = datetime.now(UTC)
     found: list[Problem] = []
-    for certificate in reveal(entities).entities.certificates:
+    for certificate in revealed.certificates:
         message = expiry_warning(certificate.cert, now)
         if message is not None:
             problem = problem_at(
@@ -117,6 +123,7 @@ def write(out: BinaryIO, checked: Checked, edit: Edit | None = None) -> None:
         counts=_counts(entities) if entities is not None else {},
         problems=tuple(checked.problems),
         texts=checked.texts,
+        certificates=checked.certificates,
         edit=edit,
         plugin_schemas=checked.plugin_schemas,
     )

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from dbless_gateway.admin.changes import Edit
 from dbless_gateway.config.problems import Problem
 from dbless_gateway.config.schemas import Schema
+from dbless_gateway.runtime.report import CertificateExpiry
 from dbless_gateway.server.frames import FrameReader
 from dbless_gateway.server.load_messages import SLICE, Loaded
 from dbless_gateway.server.spawning import child_environment
@@ -39,6 +40,7 @@ class Configuration:
     slices: tuple[bytes, ...]
     texts: tuple[tuple[str, str], ...]  # as they were read, if that was wanted
     plugin_schemas: Mapping[str, Schema]  # of plugins from elsewhere
+    certificates: tuple[CertificateExpiry, ...] = ()  # what expires first comes first
     edit: Edit | None = None  # of an editor process
 
 
@@ -93,5 +95,6 @@ async def _converse(
         tuple(slices),
         loaded.texts,
         loaded.plugin_schemas,
+        loaded.certificates,
         loaded.edit,
     )

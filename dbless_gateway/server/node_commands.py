@@ -118,10 +118,10 @@ class NodeCommands:
         health = self._node.health
         return HealthViews(health.upstreams, health.registry) if health is not None else None
 
-    def request_metrics(self) -> tuple[dict[str, int], int]:
+    def request_metrics(self) -> tuple[str, int]:
         """Return what all workers counted, since the start of the node."""
         shared = self._node.shared
-        return (shared.metrics.read(), shared.metrics.errors) if shared is not None else ({}, 0)
+        return (shared.exposition.render(), shared.metrics.errors) if shared is not None else ("", 0)
 
     def settings(self) -> Mapping[str, object]:
         """Return the effective settings."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from dbless_gateway.runtime.cache import RingCache
 from dbless_gateway.runtime.counters import SharedCounters
 from dbless_gateway.runtime.metrics import SharedMetrics
+from dbless_gateway.runtime.metrics_text import Exposition
 from dbless_gateway.server.options import ServerSettings
 
 
@@ -23,14 +24,17 @@ class SharedState:
     counters: SharedCounters
     cache: RingCache
     metrics: SharedMetrics
+    exposition: Exposition  # of the metrics
 
     @classmethod
     def create(cls, settings: ServerSettings) -> SharedState:
         """Make empty stores; their pages cost nothing until they are used."""
+        metrics = SharedMetrics.create(workers=settings.workers)
         return cls(
             SharedCounters.create(workers=settings.workers),
             RingCache.create(ring_bytes=settings.cache_size_bytes, workers=settings.workers),
-            SharedMetrics.create(workers=settings.workers),
+            metrics,
+            Exposition(metrics),
         )
 
     def sizes(self) -> Mapping[str, tuple[int, int]]:

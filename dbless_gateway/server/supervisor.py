@@ -371,6 +371,7 @@ class Supervisor:
             last_load=self._last_load,
             loads=self._loads,
             shared_memory_bytes=self._shared.sizes() if self._shared is not None else {},
+            certificates=configuration.certificates if configuration else (),
         )
 
     @property

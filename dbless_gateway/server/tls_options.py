@@ -99,6 +99,15 @@ def pairs_of(prefix: str, values: Values, errors: list[str]) -> tuple[KeyPair, .
     return pairs
 
 
+def listener_certificates(pairs: Mapping[str, Sequence[KeyPair]]) -> tuple[tuple[str, str], ...]:
+    """Return the certificates that listeners show by default, with the setting that each is from."""
+    return tuple(
+        (f"{PREFIXES[kind]}_cert" + (f" {number}" if number > 1 else ""), pair.cert)
+        for kind, given in sorted(pairs.items())
+        for number, pair in enumerate(given, 1)
+    )
+
+
 def target_policy(values: Values, errors: list[str]) -> TargetTlsPolicy:
     """Return what holds for services that say nothing; what is wrong with it is added to the errors."""
     pairs = pairs_of("client_ssl", values, errors) if values["client_ssl"] else ()

@@ -15,10 +15,12 @@ from types import ModuleType
 
 from dbless_gateway import plugins as bundled
 from dbless_gateway.admin.api import ADMIN_API, STATUS_API, Endpoint
+from dbless_gateway.admin.metric_families import FAMILIES
 from dbless_gateway.cli.main import COMMANDS
 from dbless_gateway.config.codes import CODES
 from dbless_gateway.config.schemas import Schema, load_schemas, schemas_folder
 from dbless_gateway.pdk import context, plugin, reply, schema, testing
+from dbless_gateway.runtime.metrics import METRICS
 from dbless_gateway.server.settings import SETTINGS
 
 FOLDER = Path(__file__).parent
@@ -53,6 +55,31 @@ def endpoints() -> str:
         "HEAD and OPTIONS are answered for every path.",
         "## Admin API (`KONG_ADMIN_LISTEN`)\n\n" + _endpoint_table(ADMIN_API),
         "## Status API (`KONG_STATUS_LISTEN`)\n\n" + _endpoint_table(STATUS_API),
+    )
+
+
+def metrics() -> str:
+    """Return the page of what Prometheus is shown."""
+    own = [
+        (f"`{row.name}`", row.kind, _labels(row.labels), f"{row.help_text}.", row.shown_if)
+        for row in FAMILIES.values()
+    ]
+    requests = [
+        (f"`kong_{name}`", row.kind, _labels(row.labels), f"{row.help_text}.", row.counted_if)
+        for name, row in METRICS.items()
+    ]
+    return _page(
+        "Metrics",
+        "What `GET /metrics` shows, on the Admin and on the Status API, in the text format of Prometheus.\n"
+        "Names that begin with `kong_` and their labels are Kong's; the others are this gateway's own.\n"
+        "Values are those of the node, over all workers; counters outlive reloads and workers.",
+        "## Of the node",
+        _table(("metric", "type", "labels", "tells", "shown if"), own),
+        "## Of requests",
+        "Shown while there is a plugin `prometheus`; a switch of its `config` decides what is counted.\n"
+        "The label `consumer` is empty without `per_consumer`.\n"
+        "There is room for 64 MiB of series; what has none is counted by `kong_nginx_metric_errors_total`.",
+        _table(("metric", "type", "labels", "tells", "counted if"), requests),
     )
 
 
@@ -153,6 +180,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "settings.md": settings,
     "commands.md": commands,
     "endpoints.md": endpoints,
+    "metrics.md": metrics,
     "problems.md": problems,
     "plugins.md": plugins,
     "pdk.md": pdk,
@@ -254,6 +282,10 @@ def _page(title: str, *parts: str) -> str:
 def _table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [titles, ["---"] * len(titles), *rows]
     return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
+
+
+def _labels(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def _code(text: str) -> str:

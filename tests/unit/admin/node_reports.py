@@ -57,7 +57,7 @@ class FixedCommands:
     problems: Sequence[Problem] = ()
     writes: bool = False
     token: str = ""
-    series: dict[str, int] = field(default_factory=dict)
+    series: str = ""
     changes: list[Change] = field(default_factory=list)
     entity_id: str = ""
 
@@ -96,7 +96,7 @@ class FixedCommands:
     def health(self) -> HealthViews | None:
         return self.views
 
-    def request_metrics(self) -> tuple[dict[str, int], int]:
+    def request_metrics(self) -> tuple[str, int]:
         return self.series, 0
 
     def settings(self) -> dict[str, object]:

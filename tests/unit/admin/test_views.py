@@ -9,7 +9,7 @@ import pytest
 
 from dbless_gateway.admin import views
 from dbless_gateway.admin.messages import AdminRequest
-from dbless_gateway.runtime.report import NO_HASH, ReloadReport
+from dbless_gateway.runtime.report import NO_HASH, CertificateExpiry, ReloadReport
 from tests.unit.admin.node_reports import WORKER, FixedCommands, node
 
 
@@ -32,6 +32,25 @@ def test_status_has_kongs_shape_and_more() -> None:
     assert body["configuration_hash"] == "abc"
     assert [worker["pid"] for worker in body["workers"]] == [11, 12]
     assert body["configuration"]["last_load"]["outcome"] == "started"
+    assert body["certificates"] == {"total": 0, "first_to_expire": []}
+
+
+def test_status_tells_which_certificates_expire_first() -> None:
+    expiries = tuple(CertificateExpiry("certificate", f"c{n}", "a.test", 100.0 + n) for n in range(30))
+    _, body = view(views.status, node(certificates=expiries))
+    shown = body["certificates"]["first_to_expire"]
+    assert (body["certificates"]["total"], len(shown)) == (30, 20)
+    assert shown[0] == {"kind": "certificate", "name": "c0", "sni": "a.test", "expires_at": 100.0}
+
+
+def test_status_keeps_kongs_names_of_the_server_and_tells_of_the_loop() -> None:
+    late = replace(WORKER, counts={"loop_lag_us": 2500})
+    _, body = view(views.status, node(workers=(late,)))
+    assert body["workers"][0]["loop_lag_ms"] == 2.5
+    assert set(body["server"]) == {
+        *("connections_accepted", "connections_active", "connections_handled", "connections_reading"),
+        *("connections_waiting", "connections_writing", "total_requests"),
+    }
 
 
 @pytest.mark.parametrize(

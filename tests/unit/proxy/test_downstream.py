@@ -209,7 +209,10 @@ def test_counts(stage: Stage) -> None:
     client.send(GET)
     report = stage.gateway.report()
     assert (report["connections_active"], report["connections_waiting"]) == (2, 1)
-    assert report["connections_writing"] == 1
+    assert (report["connections_writing"], report["requests_active"]) == (1, 1)
+    other.send(GET[:10])
+    report = stage.gateway.report()
+    assert (report["connections_reading"], report["connections_waiting"]) == (1, 0)
     other.finish()
     assert stage.gateway.report()["connections_accepted"] == 2
     assert stage.gateway.report()["connections_active"] == 1

@@ -106,3 +106,15 @@ def test_a_crash_kills_nobody_else(make_stage: MakeStage) -> None:
     assert (good.read_response().body, bad.read_response().status) == (b"good", 500)
     assert len(stage.bugs) == 1
     stage.bugs.clear()
+
+
+def test_retries_are_counted(make_stage: MakeStage) -> None:
+    stage = make_stage(service={"retries": 2})
+    client = stage.connect()
+    client.send(request_bytes())
+    stage.refuse()
+    stage.refuse()
+    stage.accept().answer()
+    assert client.read_response().status == 200
+    assert stage.gateway.report()["upstream_retries"] == 2
+    assert stage.gateway.report()["upstream_connections_idle"] == 1

@@ -38,3 +38,4 @@ def test_a_spell_is_two_lines(caplog: pytest.LogCaptureFixture) -> None:
     assert [record.getMessage() for record in caplog.records[1:]] == [
         "no longer overloaded: 3 were answered with 503"
     ]
+    assert overload.refused_total == 3

@@ -70,6 +70,21 @@ def checked() -> Upstream:
 ONE, TWO = target("10.0.0.1:80"), target("10.0.0.2:80", 300)
 
 
+def test_addresses_one_by_one() -> None:
+    async def scenario(node: Node, server: DnsServer) -> None:
+        out, gone = target("10.0.0.3:80", 0), target("gone.test:80")
+        node.adopt([checked()], [ONE, TWO, out, gone])
+        node.health.set_health(checked(), TWO, None, is_healthy=False)
+        assert sorted(node.health.addresses(checked().id)) == [
+            ("10.0.0.1:80", "10.0.0.1:80", "HEALTHY"),
+            ("10.0.0.2:80", "10.0.0.2:80", "UNHEALTHY"),
+            ("10.0.0.3:80", "10.0.0.3:80", "HEALTHCHECKS_OFF"),
+            ("gone.test:80", "", "DNS_ERROR"),
+        ]
+
+    play(scenario)
+
+
 def test_views_of_two_addresses() -> None:
     async def scenario(node: Node, server: DnsServer) -> None:
         node.adopt([checked()], [ONE, TWO])

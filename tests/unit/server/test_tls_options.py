@@ -9,6 +9,7 @@ import pytest
 
 from dbless_gateway.server.options import ServerSettings, make_settings
 from dbless_gateway.server.self_signed import self_signed_pairs
+from dbless_gateway.server.tls_options import listener_certificates
 from dbless_gateway.snapshot.certificates import TlsPolicy, server_context
 from tests.support.authority import Authority, Pem
 
@@ -115,3 +116,15 @@ def test_certificates_may_be_files_or_texts_or_base64(pem: Pem, tmp_path: Path) 
         made(ssl_cert=form, ssl_cert_key=pem.key).default_pairs for form in (str(file), pem.cert, encoded)
     ]
     assert found == [{"proxy": (pem,)}] * 3
+
+
+def test_certificates_of_listeners_are_called_by_their_setting(pem: Pem) -> None:
+    other = Authority().issue("b.test")
+    settings = made(
+        proxy_listen="127.0.0.1:1 ssl",
+        ssl_cert=f"{pem.cert},{other.cert.strip()}",
+        ssl_cert_key=f"{pem.key},{other.key.strip()}",
+    )
+    named = listener_certificates(settings.default_pairs)
+    assert [name for name, _ in named] == ["ssl_cert", "ssl_cert 2"]
+    assert listener_certificates({}) == ()
