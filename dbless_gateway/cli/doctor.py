@@ -9,13 +9,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import ipaddress
-import os
 import resource
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from dbless_gateway.cli.setting_flags import add_setting_flags, settings_of
 from dbless_gateway.config.entities import Entities
 from dbless_gateway.config.load import LoadOptions, load
 from dbless_gateway.config.source import Source
@@ -23,7 +23,7 @@ from dbless_gateway.runtime.dns_lookup import Lookup
 from dbless_gateway.runtime.peer import split_port
 from dbless_gateway.server.dns import resolver_options
 from dbless_gateway.server.listeners import ListenError, bind_all
-from dbless_gateway.server.options import ServerSettings, make_settings
+from dbless_gateway.server.options import ServerSettings, SettingsResult
 from dbless_gateway.server.watchability import read_mounts, visibility
 from dbless_gateway.server.watcher import watched_folders
 
@@ -50,7 +50,7 @@ def main(argv: list[str]) -> int:
     """Examine and print."""
     arguments = _parser().parse_args(argv)
     failed = False
-    for finding in examine(arguments.config):
+    for finding in examine(settings_of(arguments)):
         print(f"{_LEVELS[finding.level]}  {finding.subject}: {finding.text}")
         sys.stdout.flush()
         failed = failed or finding.level == "fail"
@@ -61,17 +61,14 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="dbless-gateway doctor",
         description="Tell what could keep a gateway with these settings from serving well here.",
-        epilog="Settings are read from KONG_* variables, as start does.",
+        epilog="It takes the flags of start, and reads the same KONG_* variables.",
     )
-    parser.add_argument(
-        "-c", "--config", action="append", default=[], metavar="FILE", help="configuration file or folder"
-    )
+    add_setting_flags(parser)
     return parser
 
 
-def examine(files: list[str]) -> Iterator[Finding]:
+def examine(result: SettingsResult) -> Iterator[Finding]:
     """Yield what is found, in the order in which start would meet it."""
-    result = make_settings({}, files, os.environ)
     yield from (Finding("fail", "settings", error) for error in result.errors)
     yield from (Finding("note", "settings", warning) for warning in result.warnings)
     if result.settings is None:

@@ -7,13 +7,11 @@ invalid; then each problem is printed as ``file:line:column: severity[code] path
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from dataclasses import replace
 
-from dbless_gateway.server.options import ServerSettings, SettingsResult, make_settings
-from dbless_gateway.server.setting_types import boolean
-from dbless_gateway.server.settings import FLAGGED
+from dbless_gateway.cli.setting_flags import add_setting_flags, settings_of
+from dbless_gateway.server.options import ServerSettings, SettingsResult
 
 EXIT_USAGE = 2
 
@@ -23,10 +21,7 @@ STANDARD_INPUT = "-"
 def main(argv: list[str]) -> int:
     """Start a gateway; return its exit code."""
     arguments = _parser().parse_args(argv)
-    flags = {
-        setting.name: value for setting in FLAGGED if (value := getattr(arguments, setting.name)) is not None
-    }
-    result = make_settings(flags, arguments.config, os.environ)
+    result = settings_of(arguments)
     if result.settings is None:
         for error in result.errors:
             print(f"dbless-gateway start: {error}", file=sys.stderr)
@@ -40,26 +35,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Run the gateway in the foreground.",
         epilog="Every setting can be given in the environment too, as KONG_<NAME>; flags win.",
     )
-    parser.add_argument(
-        "-c",
-        "--config",
-        action="append",
-        default=[],
-        metavar="FILE",
-        help="configuration file or folder; may be repeated; - is standard input "
-        "(default: KONG_DECLARATIVE_CONFIG)",
-    )
-    for setting in FLAGGED:
-        default = f" (default: {setting.default})" if setting.default else ""
-        parser.add_argument(
-            str(setting.flag),
-            dest=setting.name,
-            metavar="VALUE",
-            # A switch may be given without its value.
-            nargs="?" if setting.read is boolean else None,
-            const="on" if setting.read is boolean else None,
-            help=setting.help.replace("%", "%%") + default,
-        )
+    add_setting_flags(parser)
     return parser
 
 

@@ -49,6 +49,10 @@ def _text(status: dict[str, Any]) -> str:
         f"node           {status['node']['id']} (pid {status['node']['pid']})",
         f"configuration  {configuration['hash']}, since {_clock(configuration['since'])}",
     ]
+    if status["node"]["draining"]:
+        lines[0] += ", draining: not ready any more"
+    if configuration["is_last_good"]:
+        lines[1] += ": the last good one, since the files are invalid"
     if load and load["outcome"] == "rejected":
         lines.append(f"last reload    rejected at {_clock(load['at'])}:")
         lines += [f"               {problem}" for problem in load["problems"]]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import resource
 import socket
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from dbless_gateway.cli import doctor
+from dbless_gateway.server.options import make_settings
 from tests.support.config import document, service
 from tests.support.ports import free_ports
 
@@ -26,7 +28,8 @@ def config(folder: Path, host: str = "localhost") -> str:
 
 
 def failures(files: list[str]) -> list[str]:
-    return [f"{found.subject}: {found.text}" for found in doctor.examine(files) if found.level == "fail"]
+    result = make_settings({}, files, os.environ)
+    return [f"{found.subject}: {found.text}" for found in doctor.examine(result) if found.level == "fail"]
 
 
 def test_nothing_stands_in_the_way(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -42,6 +45,13 @@ def test_an_address_that_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         monkeypatch.setenv("KONG_PROXY_LISTEN", f"127.0.0.1:{taken.getsockname()[1]}")
         (found,) = failures([config(tmp_path)])
         assert found.startswith("address: bind() to 127.0.0.1:")
+
+
+def test_flags_of_start_are_taken(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        listen = f"127.0.0.1:{taken.getsockname()[1]}"
+        assert doctor.main(["-c", config(tmp_path), "--proxy-listen", listen]) == 1
+    assert f"FAIL  address: bind() to {listen} failed" in capsys.readouterr().out
 
 
 def test_a_name_that_no_server_knows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,5 +78,9 @@ def test_mistakes_are_counted(tmp_path: Path) -> None:
 def test_a_small_limit_of_open_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     monkeypatch.setattr(resource, "getrlimit", lambda which: (1024, hard))
-    found = [line for line in doctor.examine([config(tmp_path)]) if line.subject == "open files"]
+    found = [
+        line
+        for line in doctor.examine(make_settings({}, [config(tmp_path)], os.environ))
+        if line.subject == "open files"
+    ]
     assert found[0].level == "note"

@@ -99,6 +99,21 @@ def test_status_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(capsys.readouterr().out)["configuration_hash"] == "abc"
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"draining": True}, ", draining: not ready any more"),
+        ({"serves_last_good": True}, ": the last good one, since the files are invalid"),
+    ],
+)
+def test_status_tells_what_is_unusual(
+    changes: dict[str, object], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with admin_api(node(**changes)) as url:
+        status.main(["--admin", url])
+    assert said in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("changes", [{"draining": True}, {"workers": ()}])
 def test_status_exits_with_1_when_nothing_is_served(
     changes: dict[str, object], capsys: pytest.CaptureFixture[str]
