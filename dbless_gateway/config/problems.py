@@ -16,7 +16,8 @@ class Problem:
     ``path`` is the place in the document (``services[0].routes[1].paths[0]``), ``entity`` the same as a
     person would say it (``service "users" > route "get"``), ``code`` a stable identifier, ``severity``
     ``error`` or ``warning``. ``field`` is Kong's own error path (1-based, relative to the entity) for Admin
-    API answers.
+    API answers. ``offset`` is the character of the field's text at which it goes wrong, where the compiler knows it
+    and nobody has looked for its place yet.
     """
 
     file: str
@@ -31,6 +32,7 @@ class Problem:
     message: str
     suggestion: str | None = None
     field: str | None = None
+    offset: int | None = None
 
     def headline(self) -> str:
         """Return the one line that editors can jump to."""

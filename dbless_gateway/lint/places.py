@@ -7,7 +7,7 @@ the list of what stands in them once more.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -17,6 +17,7 @@ from dbless_gateway.config.entities import Where
 from dbless_gateway.config.problems import Problem
 from dbless_gateway.config.schemas import load_schemas
 from dbless_gateway.config.tree import collect_drafts
+from dbless_gateway.lint.within import place_within
 
 if TYPE_CHECKING:
     # Making a protocol costs as much as reading a small file, and nothing asks for it at run time.
@@ -43,13 +44,18 @@ class Places:
         """Return the draft that an entity was made from."""
         return self._by_where[entity.where]
 
-    def refine(self, problem: Problem) -> Problem:
-        """Return a problem of the compiler, which knows entities only, with the place of the field."""
+    def refine(self, problem: Problem, texts: Mapping[str, str]) -> Problem:
+        """Return a problem of the compiler, which knows entities only, with the place of the field.
+
+        ``texts`` are the files, to find the very character that is wrong in it.
+        """
         draft = self._by_where.get(Where(problem.file, problem.line, problem.column))
         if draft is None or problem.path:
             return problem
         path, message = _split_message(problem.message, draft)
         span = draft.document.locate(draft.source, path)
+        if problem.offset is not None and not draft.document.is_substituted(draft.source, path):
+            span = place_within(texts[problem.file], span, problem.offset) or span
         label = draft.label()
         return replace(
             problem,
@@ -60,6 +66,7 @@ class Places:
             path=render_path(draft.path() + path),
             entity=f"{label} > {render_path(path)}" if path else label,
             message=message,
+            offset=None,
         )
 
 

@@ -79,7 +79,7 @@ def judge(sources: Sequence[Source], options: LoadOptions, lints: Collection[str
         if snapshot is not None and loaded.entities is not None:
             subject = Subject(loaded.entities, places, snapshot.router, options.router_flavor)
             _lint(subject, lints, report)
-    found = [*loaded.problems, *map(places.refine, problems)]
+    found = [*loaded.problems, *(places.refine(problem, loaded.texts) for problem in problems)]
     # What is an error there needs no lint.
     wrong = {(problem.file, problem.line, problem.column) for problem in found if problem.severity == "error"}
     found += [p for p in report.problems if (p.file, p.line, p.column) not in wrong]

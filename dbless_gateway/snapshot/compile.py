@@ -229,13 +229,14 @@ def _route_problems(found: Iterable[RouteProblem], routes: Iterable[Route]) -> l
 def _route_problem(problem: RouteProblem, route: Route) -> Problem:
     element = "" if problem.index is None else f"[{problem.index}]"
     where: Where = route.where
-    return problem_at(
+    found = problem_at(
         where,
         "route/expression" if problem.field == "expression" else "schema/regex",
         f'route "{route.name or route.id}"',
         f"{problem.field}{element}: {problem.message}",
         problem.suggestion,
     )
+    return replace(found, offset=problem.offset)
 
 
 def _counts(entities: Entities) -> dict[str, int]:

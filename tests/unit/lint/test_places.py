@@ -33,7 +33,7 @@ def test_refine(message: str, path: str, place: tuple[int, int], left: str) -> N
     assert verdict.loaded.entities is not None
     plugin = verdict.loaded.entities.plugins[0]
     places = Places(verdict.loaded.documents)
-    found = places.refine(problem_at(plugin.where, "plugin/config", "plugin", message, None))
+    found = places.refine(problem_at(plugin.where, "plugin/config", "plugin", message, None), {})
 
     assert (found.path, found.message) == (path, left)
     assert (found.line, found.column) == place
@@ -46,4 +46,29 @@ def test_a_problem_of_nowhere_stays_as_it_is() -> None:
     where = verdict.loaded.entities.plugins[0].where._replace(line=99)
     problem = problem_at(where, "plugin/config", "plugin", "config.minute: x", None)
 
-    assert verdict.places.refine(problem) is problem
+    assert verdict.places.refine(problem, {}) is problem
+
+
+@pytest.mark.parametrize(
+    ("field", "place"),
+    [
+        ('expression: http.host == "a" && http.pth == "/"', (8, 41)),
+        ("expression: >-\n          http.host == \"a\" &&\n          http.pth == \"/\"", (10, 11)),
+        ('expression: "http.path ~ \\"^/(?=a)\\""', (8, 38)),
+        ("headers: {x: ['~*it''s(?=a)']}", (8, 31)),
+    ],
+)
+def test_the_character_that_is_wrong(field: str, place: tuple[int, int]) -> None:
+    text = f"""
+services:
+  - name: s
+    host: h
+    routes:
+      - name: r
+        {field}
+"""
+    flavor = "expressions" if field.startswith("expression") else "traditional_compatible"
+    problem = judged(text, flavor=flavor).problems[0]
+
+    assert (problem.line, problem.column) == place
+    assert problem.offset is None
