@@ -4,7 +4,7 @@
 #   make check   formatting, lint, types, layers, tests: before each commit
 #   make docs    write the generated reference pages anew
 #   make wheel   build a wheel with the hot modules compiled, into dist/ (wants a C compiler)
-#   make bench   side-by-side load test with nginx (wants nginx and wrk)
+#   make bench   the router, the balancers, and a side-by-side load test with nginx (wants nginx and wrk)
 #   make soak    a thousand reloads in a row under traffic (takes about a quarter of an hour)
 
 # The first Python on the path that is new enough.
@@ -39,6 +39,8 @@ wheel: $(VENV)/.installed
 # With a C compiler at hand the compiled wheel competes, too.
 bench: $(VENV)/.installed $(if $(shell command -v cc),$(VENV)-compiled/.installed)
 	$(BIN)/python -m benchmarks.validate
+	$(BIN)/python -m benchmarks.micro_router
+	$(BIN)/python -m benchmarks.micro_balancing
 	$(BIN)/python -m benchmarks.load $(if $(shell command -v cc),--compiled $(VENV)-compiled/bin/python)
 
 soak: $(VENV)/.installed-test

@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import os
-import platform
-import re
-import shutil
 import statistics
-import subprocess
-import time
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from benchmarks import record
 from benchmarks.load_measure import Run
 from benchmarks.load_scenarios import SCENARIOS
-from dbless_gateway import __version__
 
-RESULTS = Path(__file__).parent / "results"
 REFERENCE = "nginx"
 README = Path(__file__).parents[1] / "README.md"
-BEGIN_MARK = "<!-- figures: begin -->"
-END_MARK = "<!-- figures: end -->"
+MARK = "figures"
 
 
 def summarise(rounds: list[dict[str, Run]]) -> dict[str, dict[str, float]]:
@@ -61,18 +51,14 @@ def print_scenario(title: str, summary: dict[str, dict[str, float]]) -> None:
 
 def save(results: dict[str, Any]) -> Path:
     """Write the results of a run to a dated file."""
-    RESULTS.mkdir(exist_ok=True)
-    file = RESULTS / time.strftime("%Y-%m-%d-%H%M.json")
-    document = {"machine": _machine(), "versions": _versions(), "results": results}
-    file.write_text(json.dumps(document, indent=2) + "\n")
-    return file
+    return record.save(
+        results, prefix="", packages=("uvloop", "httptools"), programs=("nginx", "haproxy", "wrk")
+    )
 
 
 def write_figures(results: dict[str, Any], readme: Path, recorded_in: Path) -> None:
     """Put the figures of a run between the marks in the README."""
-    head, _, rest = readme.read_text().partition(BEGIN_MARK)
-    _, _, tail = rest.partition(END_MARK)
-    readme.write_text(head + BEGIN_MARK + "\n" + _figures(results, recorded_in) + END_MARK + tail)
+    record.write_between(readme, MARK, _figures(results, recorded_in))
 
 
 def _figures(results: dict[str, Any], recorded_in: Path) -> str:
@@ -84,7 +70,7 @@ def _figures(results: dict[str, Any], recorded_in: Path) -> str:
     for name, summary in summaries.items():
         cells = [f"{summary[c]['cpu_ratio_to_nginx']:.2f}" if c in summary else "" for c in contenders]
         lines.append(f"| {says[name]} | {' | '.join(cells)} |")
-    machine = _machine()
+    machine = record.machine()
     for summary in list(summaries.values())[:1]:
         nginx_us = summary[REFERENCE]["cpu_us_per_request"]
         lines += ["", f"nginx took {nginx_us:.1f} us of CPU for a request of the first row."]
@@ -104,23 +90,3 @@ def _figures(results: dict[str, Any], recorded_in: Path) -> str:
     lines.append(f"Measured on {machine['cpu']}, {machine['cores']} cores, Linux {machine['kernel']}:")
     lines[-1] += f" [{recorded_in.name}](benchmarks/results/{recorded_in.name})."
     return "\n".join(lines) + "\n"
-
-
-def _machine() -> dict[str, Any]:
-    model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
-    return {
-        "cpu": model[1] if model else platform.machine(),
-        "cores": os.cpu_count(),
-        "memory_gib": round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30, 1),
-        "kernel": platform.release(),
-    }
-
-
-def _versions() -> dict[str, str]:
-    found = {"dbless-gateway": __version__, "python": platform.python_version()}
-    found |= {package: version(package) for package in ("uvloop", "httptools")}
-    for program in ("nginx", "haproxy", "wrk"):
-        if path := shutil.which(program) or shutil.which(program, path="/usr/sbin"):
-            said = subprocess.run([path, "-v"], capture_output=True, text=True, check=False)
-            found[program] = (said.stdout + said.stderr).splitlines()[0]
-    return found

@@ -1,7 +1,8 @@
 """The router alone: compile, match, dispose, for tables of 10 to 50,000 routes in several shapes.
 
-    python -m benchmarks.micro_router                 every shape and size
-    python -m benchmarks.micro_router regexes 10000   one
+    python -m benchmarks.micro_router                 every shape and size, recorded in results/
+    python -m benchmarks.micro_router --readme        also in the README of this folder
+    python -m benchmarks.micro_router regexes 10000   one, not recorded
 
 Reported are, for each table: compiling in seconds and its longest slice in milliseconds, both of CPU time;
 matching a request in microseconds, the median of ``ROUNDS`` rounds, from the cache and without it (by asking
@@ -14,15 +15,18 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
 from statistics import median
 from time import perf_counter, thread_time
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from benchmarks import record
 from dbless_gateway.config.entities import Route, Where
 from dbless_gateway.routing.router import Connection, Router, RouterEntry, build_steps
 
 SIZES = (10, 100, 1_000, 10_000, 50_000)
+README = Path(__file__).parent / "README.md"
 ROUNDS = 15
 REQUESTS = 1_000
 CONNECTION = Connection(b"http", 80, None, "127.0.0.1", 50_000, "127.0.0.1", 80)
@@ -167,12 +171,57 @@ def main(arguments: list[str]) -> None:
     names = [name for name in arguments if name in SHAPES] or list(SHAPES)
     sizes = [int(size) for size in arguments if size.isdigit()] or list(SIZES)
     print("shape           routes  compile s  slice ms  cached us  uncached us  dispose ms  its slice ms")
+    results: dict[str, dict[int, Figures]] = {}
     for name in names:
         for size in sizes:
-            print(f"{name:15s} {size:6d}  {_measure(SHAPES[name], size)}", flush=True)
+            figures = results.setdefault(name, {})[size] = _measure(SHAPES[name], size)
+            print(f"{name:15s} {size:6d}  {_row(figures)}", flush=True)
+    if len(names) == len(SHAPES) and len(sizes) == len(SIZES):
+        _record(results, into_readme="--readme" in arguments)
 
 
-def _measure(shape: Shape, size: int) -> str:
+class Figures(NamedTuple):
+    """What was measured of one table."""
+
+    compile_s: float
+    compile_slice_ms: float
+    cached_us: float
+    uncached_us: float
+    dispose_ms: float
+    dispose_slice_ms: float
+
+
+def _row(figures: Figures) -> str:
+    return (
+        f"{figures.compile_s:9.3f}  {figures.compile_slice_ms:8.2f}  {figures.cached_us:9.2f}"
+        f"  {figures.uncached_us:11.2f}  {figures.dispose_ms:10.2f}  {figures.dispose_slice_ms:12.2f}"
+    )
+
+
+def _record(results: dict[str, dict[int, Figures]], *, into_readme: bool) -> None:
+    rounded = {
+        name: {str(size): _rounded(figures) for size, figures in sizes.items()}
+        for name, sizes in results.items()
+    }
+    file = record.save(rounded, prefix="router-", packages=("google-re2",), programs=())
+    print(f"recorded in {file}")
+    if not into_readme:
+        return
+    lines = [
+        f"| uncached us | {' | '.join(f'{size:,}' for size in SIZES)} |",
+        "| --- " * (len(SIZES) + 1) + "|",
+    ]
+    for name, sizes in results.items():
+        lines.append(f"| {name} | {' | '.join(f'{figures.uncached_us:.1f}' for figures in sizes.values())} |")
+    lines.append(f"\nThe whole run: [{file.name}](results/{file.name}).")
+    record.write_between(README, "router", "\n".join(lines) + "\n")
+
+
+def _rounded(figures: Figures) -> dict[str, float]:
+    return {field: round(value, 3) for field, value in figures._asdict().items()}
+
+
+def _measure(shape: Shape, size: int) -> Figures:
     entries = [RouterEntry(make_route(number, shape.fields(number)), None, number) for number in range(size)]
     gc.collect()
     gc.disable()  # As in a worker that builds: a collection over so many objects takes longer than a slice.
@@ -182,9 +231,13 @@ def _measure(shape: Shape, size: int) -> str:
     uncached_us = _uncached_us(router, shape, size)
     _, dispose_s, dispose_slice_s = _run(router.dispose_steps())
     gc.enable()
-    return (
-        f"{compile_s:9.3f}  {slice_s * 1e3:8.2f}  {cached_us:9.2f}  {uncached_us:11.2f}"
-        f"  {dispose_s * 1e3:10.2f}  {dispose_slice_s * 1e3:12.2f}"
+    return Figures(
+        compile_s=compile_s,
+        compile_slice_ms=slice_s * 1e3,
+        cached_us=cached_us,
+        uncached_us=uncached_us,
+        dispose_ms=dispose_s * 1e3,
+        dispose_slice_ms=dispose_slice_s * 1e3,
     )
 
 
