@@ -53,7 +53,7 @@ def test_a_problem_of_nowhere_stays_as_it_is() -> None:
     ("field", "place"),
     [
         ('expression: http.host == "a" && http.pth == "/"', (8, 41)),
-        ("expression: >-\n          http.host == \"a\" &&\n          http.pth == \"/\"", (10, 11)),
+        ('expression: >-\n          http.host == "a" &&\n          http.pth == "/"', (10, 11)),
         ('expression: "http.path ~ \\"^/(?=a)\\""', (8, 38)),
         ("headers: {x: ['~*it''s(?=a)']}", (8, 31)),
     ],
