@@ -76,14 +76,18 @@ class HttpClient:
         timeout_s: float,
         keepalive_s: float,
         verifies: bool = False,
+        trusted_file: str | None = None,
         body_limit_bytes: int = _MAX_BODY_BYTES,
     ) -> None:
         self._endpoint = endpoint
         self._body_limit_bytes = body_limit_bytes
         self._timeout_s = timeout_s
         self._keepalive_s = keepalive_s
-        make_context = ssl.create_default_context if verifies else unverified_context
-        self._context = make_context() if endpoint.scheme == "https" else None
+        self._context: ssl.SSLContext | None = None
+        if endpoint.scheme == "https":
+            self._context = (
+                ssl.create_default_context(cafile=trusted_file) if verifies else unverified_context()
+            )
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
         self._used_at = 0.0
 

@@ -53,8 +53,15 @@ class KeySource:
 class RemoteKeys:
     """The keys of one issuer, as one worker knows them."""
 
-    def __init__(self, source: KeySource, now: Callable[[], float], log: logging.Logger) -> None:
+    def __init__(
+        self,
+        source: KeySource,
+        now: Callable[[], float],
+        log: logging.Logger,
+        trusted_file: str | None = None,
+    ) -> None:
         self._source = source
+        self._trusted_file = trusted_file
         self._now = now
         self._log = log
         self._keys: _KeySet | None = None
@@ -107,7 +114,7 @@ class RemoteKeys:
 
     async def _refresh(self) -> None:
         try:
-            fetched = await _fetch_keys(self._source)
+            fetched = await _fetch_keys(self._source, self._trusted_file)
         except (OSError, TimeoutError, EOFError, ValueError) as error:
             self._ask_again_at = self._now() + _PAUSE_AFTER_FAILURE_S
             name = self._source.jwks_uri or self._source.issuer
@@ -156,18 +163,18 @@ def check_url(url: str) -> None:
     _ = parts.port  # raises, too
 
 
-async def _fetch_keys(source: KeySource) -> list[dict[str, Any]]:
-    uri = source.jwks_uri or await _discover(source.issuer or "")
-    document = await _fetch(uri)
+async def _fetch_keys(source: KeySource, trusted_file: str | None) -> list[dict[str, Any]]:
+    uri = source.jwks_uri or await _discover(source.issuer or "", trusted_file)
+    document = await _fetch(uri, trusted_file)
     keys = document.get("keys")
     if not isinstance(keys, list):
         raise ValueError(f"{uri}: there is no list of keys")
     return [key for key in keys[:_MAX_KEYS] if isinstance(key, dict)]
 
 
-async def _discover(issuer: str) -> str:
+async def _discover(issuer: str, trusted_file: str | None) -> str:
     uri = issuer.rstrip("/") + _DISCOVERY_PATH
-    document = await _fetch(uri)
+    document = await _fetch(uri, trusted_file)
     # OpenID Connect Discovery 4.3: otherwise one issuer could speak for another.
     if document.get("issuer") != issuer:
         raise ValueError(f"{uri}: it is about the issuer {document.get('issuer')!r}")
@@ -177,7 +184,7 @@ async def _discover(issuer: str) -> str:
     return found
 
 
-async def _fetch(uri: str) -> dict[str, Any]:
+async def _fetch(uri: str, trusted_file: str | None) -> dict[str, Any]:
     # Imported here because it needs an event loop, which `validate` has not.
     from dbless_gateway.pdk.http_client import Endpoint, HttpClient
 
@@ -187,7 +194,12 @@ async def _fetch(uri: str) -> dict[str, Any]:
     if query:
         endpoint = replace(endpoint, path=f"{endpoint.path}?{query}")
     client = HttpClient(
-        endpoint, timeout_s=_TIMEOUT_S, keepalive_s=0, verifies=True, body_limit_bytes=_DOCUMENT_LIMIT_BYTES
+        endpoint,
+        timeout_s=_TIMEOUT_S,
+        keepalive_s=0,
+        verifies=True,
+        trusted_file=trusted_file,
+        body_limit_bytes=_DOCUMENT_LIMIT_BYTES,
     )
     try:
         answer = await client.send("GET", [("Accept", "application/json")], b"")

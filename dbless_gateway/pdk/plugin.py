@@ -102,6 +102,7 @@ class Host(Protocol):
 
     node_id: str
     version: str
+    trusted_file: str | None  # authorities that servers are verified by, PEM; None: the system's
 
     @property
     def counters(self) -> Counters: ...

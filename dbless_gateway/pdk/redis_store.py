@@ -114,8 +114,9 @@ class Slide(NamedTuple):
 class RedisStore:
     """Counters on one Redis."""
 
-    def __init__(self, config: RedisConfig) -> None:
+    def __init__(self, config: RedisConfig, trusted_file: str | None = None) -> None:
         self._config = config
+        self._trusted_file = trusted_file
         self._timeout_s = (config.timeout or 2000) / 1000
         self._client: Any = None
         self._count_script: Any = None
@@ -125,7 +126,7 @@ class RedisStore:
     @classmethod
     def of(cls, config: RedisConfig, env: PluginEnv) -> RedisStore:
         """Return the store of a configuration, shared by all plugins of the worker that use the same."""
-        return env.host.resource(f"redis:{config.identity()}", lambda: cls(config))
+        return env.host.resource(f"redis:{config.identity()}", lambda: cls(config, env.host.trusted_file))
 
     async def count(self, keys: Sequence[str], windows_s: Sequence[int]) -> list[int]:
         """Add 1 to each key and return the counts before."""
@@ -215,6 +216,7 @@ class RedisStore:
             "connection_class": NamedConnection,
             "ssl_cert_reqs": "required" if verifies else "none",
             "ssl_check_hostname": verifies,
+            "ssl_ca_certs": self._trusted_file if verifies else None,
         }
 
 

@@ -309,6 +309,7 @@ class FakeHost:
     def __init__(self) -> None:
         self.node_id = "11111111-2222-4333-8444-555555555555"
         self.version = "3.9.1"
+        self.trusted_file: str | None = None
         self.clock = START
         self.counters = FakeCounters(self.now)
         self.cache = FakeCache(self.now)

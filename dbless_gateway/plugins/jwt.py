@@ -192,7 +192,11 @@ class Handler:
 
     def _keys(self, source: KeySource) -> RemoteKeys:
         env = self._env
-        return env.host.resource(f"jwks:{source!r}", lambda: RemoteKeys(source, env.host.now, env.log))
+
+        def make() -> RemoteKeys:
+            return RemoteKeys(source, env.host.now, env.log, env.host.trusted_file)
+
+        return env.host.resource(f"jwks:{source!r}", make)
 
     def _is_current(self, known: _Verified) -> bool:
         """Tell whether the key that verified a token is still one of its issuer's."""

@@ -117,6 +117,7 @@ class RehearsalHost:
 
     node_id = "00000000-0000-0000-0000-000000000000"
     version = __version__
+    trusted_file: str | None = None
 
     def __init__(self) -> None:
         self._now_s = time()

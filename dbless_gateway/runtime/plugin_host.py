@@ -16,7 +16,16 @@ T = TypeVar("T")
 class PluginHost:
     """See the module."""
 
-    __slots__ = ("_belongings", "_secret", "cache", "counters", "metrics", "node_id", "version")
+    __slots__ = (
+        "_belongings",
+        "_secret",
+        "cache",
+        "counters",
+        "metrics",
+        "node_id",
+        "trusted_file",
+        "version",
+    )
 
     def __init__(
         self,
@@ -27,12 +36,14 @@ class PluginHost:
         metrics: Metrics,
         belongings: Belongings,
         secret: Callable[[str], bytes],
+        trusted_file: str | None,
     ) -> None:
         self.node_id = node_id
         self.version = __version__
         self.counters = counters
         self.cache = cache
         self.metrics = metrics
+        self.trusted_file = trusted_file
         self._secret = secret
         self._belongings = belongings
 

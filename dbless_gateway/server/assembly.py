@@ -164,6 +164,7 @@ def _runtime(boot: Boot, bus: ChannelBus, belongings: Belongings) -> RuntimeStat
         cache=RingCache.attach(boot.cache_fd, workers=boot.workers),
         metrics=SharedMetrics.attach(boot.metrics_fd, worker=boot.index, workers=boot.workers),
         belongings=belongings,
+        trusted_file=options.trusted_certificates,
     )
     upstreams = Upstreams(Resolver(resolver_options(boot.dns)), bus)
     pools = Pools(options.upstream_keepalive_pool_size, options.upstream_keepalive_idle_timeout)

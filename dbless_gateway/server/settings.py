@@ -354,7 +354,8 @@ SETTINGS: tuple[Setting, ...] = (
         "lua_ssl_trusted_certificate",
         types.trusted_file,
         "system",
-        "PEM file with the authorities that targets with TLS and https health checks are verified against.",
+        "PEM file with the authorities that targets, https health checks, Redis and issuers of keys are "
+        "verified against.",
     ),
     # Names.
     Setting(

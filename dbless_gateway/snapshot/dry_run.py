@@ -58,6 +58,7 @@ class DryRunHost:
 
     node_id = "00000000-0000-0000-0000-000000000000"
     version = __version__
+    trusted_file: str | None = None
 
     def __init__(self) -> None:
         self.counters: Counters = _Idle()

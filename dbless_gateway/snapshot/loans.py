@@ -28,6 +28,7 @@ class Loan:
         "queues",
         "resources",
         "secret",
+        "trusted_file",
         "version",
     )
 
@@ -38,6 +39,7 @@ class Loan:
         self.queues: set[str] = set()
         self.node_id = host.node_id
         self.version = host.version
+        self.trusted_file = host.trusted_file
         self.counters = host.counters
         self.cache = host.cache
         self.metrics = host.metrics

@@ -18,6 +18,7 @@ from dbless_gateway.pdk.redis_store import (
     SyncedCounters,
     check_redis,
 )
+from tests.support.authority import Authority
 from tests.support.certificates import self_signed, self_signed_pem
 from tests.support.plugin_context import FakeHost, make_env
 from tests.support.redis_server import direct, free_port, running_redis
@@ -43,9 +44,11 @@ def config(number: int, **changes: Any) -> RedisConfig:
     )
 
 
-def with_store(settings: RedisConfig, use: Callable[[RedisStore], Awaitable[Any]]) -> Any:
+def with_store(
+    settings: RedisConfig, use: Callable[[RedisStore], Awaitable[Any]], trusted_file: str | None = None
+) -> Any:
     async def scenario() -> Any:
-        store = RedisStore(settings)
+        store = RedisStore(settings, trusted_file)
         try:
             return await use(store)
         finally:
@@ -111,6 +114,24 @@ def test_tls(tmp_path: Path, server_name: str | None) -> None:
         assert with_store(config(number, **tls), _count_once) == [0]
         with pytest.raises(RedisUnavailable, match=r"(?i)certificate.verify.failed"):
             with_store(config(number, **(tls | {"ssl_verify": True})), _count_once)
+
+
+@pytest.mark.parametrize(("names", "expected"), [(("redis.test",), [0]), (("other.test",), None)])
+def test_tls_is_verified_by_the_nodes_authorities(
+    tmp_path: Path, names: tuple[str, ...], expected: list[int] | None
+) -> None:
+    authority = Authority()
+    issued = authority.issue(*names)
+    (tmp_path / "server.pem").write_text(issued.key + issued.cert)
+    (tmp_path / "authorities.pem").write_text(authority.cert)
+    with running_redis(pem=tmp_path / "server.pem") as number:
+        settings = config(number, ssl=True, ssl_verify=True, server_name="redis.test")
+        trusted_file = str(tmp_path / "authorities.pem")
+        if expected is None:
+            with pytest.raises(RedisUnavailable, match="Hostname mismatch"):
+                with_store(settings, _count_once, trusted_file)
+        else:
+            assert with_store(settings, _count_once, trusted_file) == expected
         with pytest.raises(RedisUnavailable):
             with_store(config(number, timeout=200), _count_once)
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections.abc import Callable, Coroutine
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import jwt as jose
@@ -14,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from dbless_gateway.pdk.plugin import ConfigError
 from dbless_gateway.plugins import jwt
+from tests.support.authority import Authority, Pem
 from tests.support.plugin_context import (
     START,
     FakeContext,
@@ -60,8 +63,8 @@ def signed(name: str = "e1", kid: str | None = "e1", alg: str = "", **claims: An
 class Issuer(TcpSink):
     """Publishes documents by path; hangs up while it is away."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        super().__init__(tls=tls)
         self.documents: dict[str, Any] = {"/keys": {"keys": [published("e1", kid="e1")]}}
         self.asked: list[str] = []
         self.is_away = False
@@ -82,7 +85,7 @@ class Issuer(TcpSink):
 
     @property
     def base(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"https://localhost:{self.port}" if self._tls else f"http://127.0.0.1:{self.port}"
 
 
 class Stage:
@@ -119,10 +122,16 @@ class Stage:
         return reply.status, body.get("message", body)
 
 
-def play(scenario: Callable[[Stage], Coroutine[Any, Any, None]], **config: Any) -> None:
+def play(
+    scenario: Callable[[Stage], Coroutine[Any, Any, None]],
+    tls: ssl.SSLContext | None = None,
+    trusted_file: Path | None = None,
+    **config: Any,
+) -> None:
     async def run() -> None:
-        async with Issuer() as issuer:
+        async with Issuer(tls) as issuer:
             stage = Stage(issuer, config)
+            stage.host.trusted_file = str(trusted_file) if trusted_file else None
             await scenario(stage)
             for resource in stage.host.resources.values():
                 await resource.close()
@@ -276,6 +285,100 @@ def test_discovery(claimed: str, uri: str | None, status: int) -> None:
             assert (await stage.ask(signed(iss=issuer.base)))[0] == status
 
     asyncio.run(run())
+
+
+def server_context(folder: Path, pem: Pem) -> ssl.SSLContext:
+    """Return what an issuer with this certificate listens with."""
+    file = folder / "issuer.pem"
+    file.write_text(pem.key + pem.cert)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    return context
+
+
+@pytest.fixture(scope="module")
+def authority() -> Authority:
+    return Authority()
+
+
+@pytest.fixture
+def trusted(authority: Authority, tmp_path: Path) -> Path:
+    file = tmp_path / "authorities.pem"
+    file.write_text(authority.cert)
+    return file
+
+
+class TestOverTls:
+    """The issuer is verified: whoever can answer in its place could let anybody in."""
+
+    def test_keys(self, authority: Authority, trusted: Path, tmp_path: Path) -> None:
+        async def scenario(stage: Stage) -> None:
+            assert await stage.ask(signed()) == (0, None)
+
+        play(scenario, server_context(tmp_path, authority.issue("localhost")), trusted)
+
+    @pytest.mark.parametrize(
+        ("names", "days", "is_known", "said"),
+        [
+            (("localhost",), 30, False, "certificate verify failed"),
+            (("other.test",), 30, True, "Hostname mismatch"),
+            (("localhost",), -1, True, "certificate has expired"),
+        ],
+        ids=["unknown authority", "another name", "expired"],
+    )
+    def test_issuer_that_cannot_be_verified(
+        self,
+        authority: Authority,
+        trusted: Path,
+        tmp_path: Path,
+        caplog: pytest.LogCaptureFixture,
+        names: tuple[str, ...],
+        days: float,
+        is_known: bool,
+        said: str,
+    ) -> None:
+        async def scenario(stage: Stage) -> None:
+            assert (await stage.ask(signed()))[0] == 503
+            assert stage.issuer.asked == [], "nothing is sent to a stranger"
+
+        by = authority if is_known else Authority("Somebody else")
+        play(scenario, server_context(tmp_path, by.issue(*names, days=days)), trusted)
+        assert said in caplog.text
+        assert "Traceback" not in caplog.text
+
+    def test_without_a_file_the_system_decides(self, authority: Authority, tmp_path: Path) -> None:
+        async def scenario(stage: Stage) -> None:
+            assert (await stage.ask(signed()))[0] == 503
+
+        play(scenario, server_context(tmp_path, authority.issue("localhost")))
+
+    def test_discovery_stale_keys_and_strangers(
+        self, authority: Authority, trusted: Path, tmp_path: Path
+    ) -> None:
+        async def scenario(stage: Stage) -> None:
+            issuer = stage.issuer
+            found = "/.well-known/openid-configuration"
+            issuer.documents[found] = {"issuer": issuer.base, "jwks_uri": f"{issuer.base}/keys"}
+            values = DEFAULTS | {"issuer": issuer.base, "algorithms": ["ES256"], "jwks_stale_ttl": 600}
+            stage.handler = make_handler(jwt, values, make_env(stage.host))
+            token = signed(iss=issuer.base, exp=NOW + 10_000)
+            assert await stage.ask(token) == (0, None)
+            assert issuer.asked == [found, "/keys"]
+            # What the list does not allow is refused without a look at the keys.
+            assert await stage.ask(signed("r1", "r1", iss=issuer.base)) == (401, "Invalid algorithm")
+            # Unknown key ids ask at most once in 30 seconds.
+            stage.host.clock += 31
+            for number in range(5):
+                assert (await stage.ask(signed(kid=f"made-up-{number}", iss=issuer.base)))[0] == 401
+            assert len(issuer.asked) == 4
+            # While the issuer is away, its keys go on being used.
+            issuer.is_away = True
+            stage.host.clock += jwt.JWKS_TTL_S + 1
+            assert await stage.ask(token) == (0, None)
+            stage.host.clock += 600
+            assert (await stage.ask(token))[0] == 503
+
+        play(scenario, server_context(tmp_path, authority.issue("localhost")), trusted)
 
 
 def test_verified_tokens_are_remembered_and_still_end() -> None:
