@@ -5,9 +5,14 @@
 
 from __future__ import annotations
 
-import pytest
+import json
+from collections.abc import Iterator
 
-from dbless_gateway.config.schemas import load_schemas
+import pytest
+import yaml
+
+from dbless_gateway.config.checks import lookup
+from dbless_gateway.config.schemas import load_schemas, schemas_folder
 from tests.compat.config.cases import Rejected, accept, load_text, reject
 
 
@@ -175,6 +180,48 @@ def test_deprecated_names_are_translated_with_a_warning(config: str, expected: d
     redis = loaded.entities.plugins[0].config["redis"]
     assert redis | expected == redis
     assert not [name for name in loaded.entities.plugins[0].config if name.startswith("redis_")]
+
+
+# Values that fit where the sample of a type does not.
+FITTING = {
+    "cookie_samesite": "Lax",
+    "cookie_persistent": True,
+    "whitelist": ["10.0.0.1"],
+    "blacklist": ["10.0.0.1"],
+    "endpoint": "http://h/x",
+}
+
+
+def deprecated_fields() -> Iterator[tuple[str, str, list[str], object]]:
+    """Yield every deprecated name at the top of a plugin's configuration, where it moves, and a value for it."""
+    samples = {"integer": 7, "number": 7, "boolean": True, "string": "x", "array": ["x"]}
+    for path in sorted((schemas_folder() / "plugins").glob("*.json")):
+        for name, field in json.loads(path.read_text())["properties"].items():
+            if "x-kong-alias-of" in field:
+                kind = next(kind for kind in field["type"] if kind != "null")
+                value = field["enum"][0] if "enum" in field else FITTING.get(name, samples.get(kind))
+                yield path.stem, name, field["x-kong-alias-of"], value
+
+
+@pytest.mark.parametrize(("plugin", "name", "targets", "value"), [
+    pytest.param(*row, id=f"{row[0]}.{row[1]}") for row in deprecated_fields() if row[3] is not None
+])  # fmt: skip
+def test_every_deprecated_name_moves_its_value(
+    plugin: str, name: str, targets: list[str], value: object
+) -> None:
+    config = yaml.safe_load(MINIMAL.get(plugin, "{}")) | {name: value}
+    for target in targets:
+        config.pop(target, None)
+    loaded = load_text(_plugin(plugin, json.dumps(config)))
+    assert [(problem.code, problem.severity) for problem in loaded.problems] == [
+        ("plugin/deprecated", "warning")
+    ]
+    assert loaded.entities is not None
+    taken = loaded.entities.plugins[0].config
+    assert name not in taken
+    for target in targets:
+        moved = lookup(taken, target)
+        assert moved == value, (target, moved)
 
 
 @pytest.mark.parametrize(("value", "warnings"), [("1", []), ("2", ["plugin/deprecated"]), ("null", [])])

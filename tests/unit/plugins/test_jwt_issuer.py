@@ -212,6 +212,17 @@ def test_keys_are_fetched_once_and_by_one() -> None:
     play(scenario)
 
 
+@pytest.mark.parametrize(("after_s", "asked"), [(59, 1), (61, 2)])
+def test_keys_are_good_as_long_as_configured(after_s: float, asked: int) -> None:
+    async def scenario(stage: Stage) -> None:
+        await stage.ask(signed())
+        stage.host.clock += after_s
+        assert await stage.ask(signed()) == (0, None)
+        assert len(stage.issuer.asked) == asked
+
+    play(scenario, jwks_ttl=60)
+
+
 def test_a_new_key_is_found_and_strangers_cannot_make_us_ask() -> None:
     async def scenario(stage: Stage) -> None:
         await stage.ask(signed())

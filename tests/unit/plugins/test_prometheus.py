@@ -56,6 +56,7 @@ def test_everything() -> None:
 
 def test_nothing_is_counted_by_default_or_without_a_route() -> None:
     assert count({}, context()) == {}
+    assert count({"ai_metrics": True, "wasm_metrics": True}, context()) == {}, "there is nothing to count"
     assert count(ALL, context(route=None)) == {}
 
 

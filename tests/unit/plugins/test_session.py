@@ -272,6 +272,13 @@ def test_cookies_of_another_configuration(change: dict[str, Any]) -> None:
     assert other.ask()[1].consumer is None
 
 
+def test_metadata_has_nowhere_to_go_without_a_store() -> None:
+    browser = Browser(store_metadata=True)
+    browser.ask(logs_in=True)
+
+    assert browser.ask()[1].consumer == ALICE
+
+
 def test_without_a_secret_the_node_has_one() -> None:
     browser = Browser(secret=None)
     browser.ask(logs_in=True)
