@@ -32,6 +32,7 @@ _VISIBLE = re.compile(rb"[\x21-\x7e\x80-\xff]+")
 # nginx's rule: something, without blanks and slashes.
 _HOST_VALUE = re.compile(rb"[\x21-\x2e\x30-\x7e\x80-\xff]+")
 _STAND_IN_METHOD: Final = b"GET"
+_STAND_IN_TARGET: Final = b"/"
 _HOST: Final = b"host"  # the one object that stands for this name, so that ``is`` finds it
 
 # A client that names hundreds of hosts, names or encodings in one line is not a client.
@@ -99,13 +100,16 @@ class Judge:
             raise Refusal(400, "the request line does not have three parts")
         method, target, version = words
         if part == "method":
-            if not _TOKEN_METHOD.fullmatch(method):
+            if not _TOKEN_METHOD.fullmatch(method) or method == _STAND_IN_METHOD:
                 raise Refusal(400, "invalid method")
             method = _STAND_IN_METHOD
         else:
+            # The parser counts what stands before the version as the target's; then no stand-in helps.
+            if target == _STAND_IN_TARGET:
+                raise Refusal(400, "invalid request line")
             if not _VISIBLE.fullmatch(target) or not target.startswith((b"/", b"http")):
                 raise Refusal(400, "invalid request target")
-            target = b"/"
+            target = _STAND_IN_TARGET
         self.check(b"%b %b %b\r\n%b" % (method, target, version, rest))
 
 
