@@ -15,6 +15,7 @@ from dbless_gateway.pdk.errors import HTML_TYPE
 from dbless_gateway.pdk.reply import Reply
 from dbless_gateway.snapshot.certificates import ServerCertificates, TlsPolicy, server_context
 from dbless_gateway.snapshot.key_pairs import KeyPair
+from dbless_gateway.snapshot.tls_session import TlsSession
 
 # OpenSSL knows requests by their first bytes, but these methods only: GET, HEAD, POST, PUT, and CONNECT.
 _HTTP_REASONS = frozenset(("HTTP_REQUEST", "HTTPS_PROXY_REQUEST"))
@@ -32,7 +33,7 @@ PLAIN_HTTP_PAGE = Reply(
 )
 
 
-class ClientSession(ssl.SSLObject):
+class ClientSession(TlsSession):
     """TLS with one client."""
 
     # The name that the client asked for, for routing; the ssl module does not keep it for servers.

@@ -17,6 +17,7 @@ from typing import Any
 from dbless_gateway.config.entities import CaCertificate, Certificate, Service, Upstream
 from dbless_gateway.snapshot.key_pairs import KeyPair, load_key_pair
 from dbless_gateway.snapshot.model import TargetTls
+from dbless_gateway.snapshot.tls_session import TlsSession
 
 _TLS_PROTOCOLS = frozenset(("https", "grpcs", "tls"))
 
@@ -84,6 +85,7 @@ def _context(
     verify: bool, authorities: list[str], trusted_file: str | None, pair: KeyPair | None
 ) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.sslobject_class = TlsSession
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if not verify:
         context.check_hostname = False
