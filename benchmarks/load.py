@@ -18,8 +18,16 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import load_report
-from benchmarks.load_contenders import Contender, backend, gateway, haproxy, is_installed, nginx
-from benchmarks.load_measure import Run, measure, write_wrk_script
+from benchmarks.load_contenders import (
+    Contender,
+    backend,
+    gateway,
+    haproxy,
+    is_installed,
+    nginx,
+    write_key_files,
+)
+from benchmarks.load_measure import Run, measure, measure_resuming, write_wrk_script
 from benchmarks.load_reload import measure_reloads
 from benchmarks.load_scenarios import SCENARIOS, Scenario, paths, write_config
 from tests.support.gateway import EXAMPLE, Gateway, resident_bytes
@@ -63,31 +71,34 @@ def compare(
     script, config = folder / f"{scenario.name}.lua", folder / f"{scenario.name}.yaml"
     write_wrk_script(script, paths(scenario), scenario.method, scenario.body_bytes)
     write_config(config, scenario, backend_port)
+    tls = write_key_files(folder) if scenario.tls else None
+
+    def run(contender: Contender, seconds: float) -> Run:
+        if scenario.resumes:
+            return measure_resuming(contender, paths(scenario)[0], seconds)
+        return measure(contender, script, seconds, arguments.connections)
+
     with ExitStack() as stack:
         contenders = [
-            stack.enter_context(nginx(folder, backend_port)),
-            stack.enter_context(gateway("gateway", config)),
+            stack.enter_context(nginx(folder, backend_port, tls)),
+            stack.enter_context(gateway("gateway", config, tls=tls)),
         ]
         if arguments.compiled is not None:
-            contenders.append(stack.enter_context(gateway("compiled", config, arguments.compiled)))
-        if is_installed("haproxy"):
+            contenders.append(stack.enter_context(gateway("compiled", config, arguments.compiled, tls)))
+        if is_installed("haproxy") and not scenario.tls:
             contenders.append(stack.enter_context(haproxy(folder, backend_port)))
         for contender in contenders:
-            measure(contender, script, WARM_UP_S, arguments.connections)
-        rounds = [_round(contenders, script, arguments) for _ in range(arguments.rounds)]
+            run(contender, WARM_UP_S)
+        rounds = [
+            {contender.name: run(contender, arguments.seconds) for contender in contenders}
+            for _ in range(arguments.rounds)
+        ]
     return {
         "summary": load_report.summarise(rounds),
         "cpu_us_per_request_by_round": {
             contender.name: [round(runs[contender.name].cpu_us_per_request, 2) for runs in rounds]
             for contender in contenders
         },
-    }
-
-
-def _round(contenders: list[Contender], script: Path, arguments: argparse.Namespace) -> dict[str, Run]:
-    return {
-        contender.name: measure(contender, script, arguments.seconds, arguments.connections)
-        for contender in contenders
     }
 
 

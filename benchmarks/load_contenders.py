@@ -18,7 +18,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from getpass import getuser
 from pathlib import Path
+from typing import NamedTuple
 
+from dbless_gateway.snapshot.certificates import INTERMEDIATE_CIPHERS
+from tests.support.authority import Authority
 from tests.support.gateway import Gateway
 from tests.support.ports import free_ports
 
@@ -64,7 +67,8 @@ _BACKEND_SERVER = """\
 _PROXY_SERVER = """\
   upstream backend {{ server 127.0.0.1:{backend_port}; keepalive 128; keepalive_requests 1000000000; }}
   server {{
-    listen 127.0.0.1:{port} backlog=4096;
+    listen 127.0.0.1:{port} {tls}backlog=4096;
+{tls_lines}\
     location / {{
       proxy_pass http://backend;
       proxy_http_version 1.1;
@@ -85,6 +89,14 @@ _PROXY_SERVER = """\
       add_header X-Kong-Request-Id $request_id;
     }}
   }}
+"""
+
+# Tickets, buffers and protocols are nginx's own; the certificate and the ciphers of TLS 1.2 are the gateway's.
+_TLS_LINES = """\
+    ssl_certificate {tls.cert};
+    ssl_certificate_key {tls.key};
+    ssl_protocols TLSv1.2 TLSv1.3;
+    ssl_ciphers {ciphers};
 """
 
 _HAPROXY = """\
@@ -123,6 +135,19 @@ class Contender:
     name: str
     port: int
     pid: int
+    scheme: str = "http"
+
+    @property
+    def url(self) -> str:
+        """Where it is asked."""
+        return f"{self.scheme}://127.0.0.1:{self.port}/"
+
+
+class KeyFiles(NamedTuple):
+    """What contenders show to clients that speak TLS."""
+
+    cert: Path
+    key: Path
 
 
 @contextmanager
@@ -136,12 +161,17 @@ def backend(folder: Path) -> Iterator[int]:
 
 
 @contextmanager
-def nginx(folder: Path, backend_port: int) -> Iterator[Contender]:
+def nginx(folder: Path, backend_port: int, tls: KeyFiles | None = None) -> Iterator[Contender]:
     """Run nginx as the reverse proxy that everything is compared with."""
     (port,) = free_ports(1)
-    server = _PROXY_SERVER.format(port=port, backend_port=backend_port)
+    server = _PROXY_SERVER.format(
+        port=port,
+        backend_port=backend_port,
+        tls="ssl " if tls else "",
+        tls_lines=_TLS_LINES.format(tls=tls, ciphers=INTERMEDIATE_CIPHERS) if tls else "",
+    )
     with _nginx(folder, "nginx", server, port, PROXY_CORE) as pid:
-        yield Contender("nginx", port, pid)
+        yield Contender("nginx", port, pid, "https" if tls else "http")
 
 
 @contextmanager
@@ -155,12 +185,34 @@ def haproxy(folder: Path, backend_port: int) -> Iterator[Contender]:
 
 
 @contextmanager
-def gateway(name: str, config: Path, python: Path | None = None) -> Iterator[Contender]:
+def gateway(
+    name: str, config: Path, python: Path | None = None, tls: KeyFiles | None = None
+) -> Iterator[Contender]:
     """Run our gateway with one worker; ``python`` has another build of it installed."""
-    with Gateway(config, workers=1, python=python) as process:
+    environment: dict[str, str] = {}
+    if tls is not None:
+        (port,) = free_ports(1)
+        environment = {
+            "KONG_PROXY_LISTEN": f"127.0.0.1:{port} ssl reuseport backlog=4096",
+            "KONG_SSL_CERT": str(tls.cert),
+            "KONG_SSL_CERT_KEY": str(tls.key),
+        }
+    with Gateway(config, workers=1, python=python, environment=environment) as process:
         for pid in process_tree(process.process.pid):
             pin(pid, PROXY_CORE)
-        yield Contender(name, process.port, process.process.pid)
+        if tls is None:
+            yield Contender(name, process.port, process.process.pid)
+        else:
+            yield Contender(name, port, process.process.pid, "https")
+
+
+def write_key_files(folder: Path) -> KeyFiles:
+    """Write a certificate with an elliptic key, which is what most servers show today."""
+    pem = Authority().issue("gateway.test")
+    files = KeyFiles(folder / "cert.pem", folder / "key.pem")
+    files.cert.write_text(pem.cert)
+    files.key.write_text(pem.key)
+    return files
 
 
 def pin(pid: int, core: int) -> None:

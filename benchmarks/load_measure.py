@@ -1,4 +1,4 @@
-"""How one run is measured: wrk for the load, /proc for the cost, a paced connection for stalls.
+"""How one run is measured: wrk or a client that resumes TLS for the load, /proc for the cost, a probe for stalls.
 
 CPU time per request is the figure to trust: utime + stime of all processes of a proxy, divided by the
 requests that it answered. Other tenants of the machine change requests per second by tens of percent, and
@@ -7,10 +7,12 @@ this hardly at all.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterable
@@ -34,6 +36,9 @@ REQUEST_HEADERS = (
 )
 # The tenth line besides Host: every scenario sends the key, so that all requests are equally long.
 KEY_HEADER = ("apikey", "benchmark-key")
+# As many as keep one core of clients busy: more only wait for each other.
+_RESUMING_CONNECTIONS = 4
+_ON_LOAD_CORE = ("taskset", "-c", str(LOAD_CORE))
 _UNITS_MS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60000.0}
 
 
@@ -50,7 +55,7 @@ class Run:
 def measure(contender: Contender, script: Path, seconds: float, connections: int) -> Run:
     """Put load on a contender and return what it cost; anything but success in an answer is an error."""
     before = cpu_seconds(contender.pid)
-    output = run_wrk(contender.port, script, seconds, connections)
+    output = run_wrk(contender.url, script, seconds, connections)
     used_s = cpu_seconds(contender.pid) - before
     requests = int(_search(r"(\d+) requests in", output))
     return Run(
@@ -61,22 +66,26 @@ def measure(contender: Contender, script: Path, seconds: float, connections: int
     )
 
 
-def run_wrk(port: int, script: Path, seconds: float, connections: int) -> str:
+def measure_resuming(contender: Contender, path: str, seconds: float) -> Run:
+    """Have every request made on a new TLS connection that resumes a session; return what it cost."""
+    before = cpu_seconds(contender.pid)
+    client = [sys.executable, "-m", "benchmarks.load_resuming"]
+    arguments = [str(contender.port), f"{seconds:g}", str(_RESUMING_CONNECTIONS), path]
+    output = subprocess.run(
+        [*_ON_LOAD_CORE, *client, *arguments], stdout=subprocess.PIPE, text=True, check=True
+    ).stdout
+    used_s = cpu_seconds(contender.pid) - before
+    outcome = json.loads(output)
+    return Run(cpu_us_per_request=used_s / outcome.pop("requests") * 1e6, **outcome)
+
+
+def run_wrk(url: str, script: Path, seconds: float, connections: int) -> str:
     """Run wrk on the load core; return what it printed."""
-    command = [
-        "taskset",
-        "-c",
-        str(LOAD_CORE),
-        "wrk",
-        "-t1",
-        f"-c{connections}",
-        f"-d{seconds:g}s",
-        "--latency",
-    ]
-    command += ["-s", str(script), f"http://127.0.0.1:{port}/"]
+    command = [*_ON_LOAD_CORE, "wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "--latency"]
+    command += ["-s", str(script), url]
     output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     if "Non-2xx" in output or "Socket errors" in output:
-        raise SystemExit(f"requests failed on port {port}:\n{output}")
+        raise SystemExit(f"requests failed at {url}:\n{output}")
     return output
 
 

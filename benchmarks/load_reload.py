@@ -148,7 +148,7 @@ class _BackgroundLoad:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            run_wrk(self._port, self._script, 1, CONNECTIONS)
+            run_wrk(f"http://127.0.0.1:{self._port}/", self._script, 1, CONNECTIONS)
 
     def stop(self) -> None:
         self._stopping.set()

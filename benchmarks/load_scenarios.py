@@ -19,7 +19,10 @@ ROUTES_PER_SERVICE = 5
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """One comparison; a body of 0 bytes stands for a request without one."""
+    """One comparison; a body of 0 bytes stands for a request without one.
+
+    ``resumes``: each request has a TLS connection of its own, which resumes a session.
+    """
 
     name: str
     says: str
@@ -28,6 +31,8 @@ class Scenario:
     suffix: str = "/index"
     method: str = "GET"
     body_bytes: int = 0
+    tls: bool = False
+    resumes: bool = False
 
 
 SCENARIOS = (
@@ -37,6 +42,8 @@ SCENARIOS = (
     Scenario("plugins", "key-auth and rate-limiting on, 1,000 routes", routes=1000, plugins=True),
     Scenario("download-1m", "response body of 1 MB", suffix="/large"),
     Scenario("upload-1m", "request body of 1 MB", suffix="/upload", method="PUT", body_bytes=1024 * 1024),
+    Scenario("tls", "TLS, connections kept, 10 routes", tls=True),
+    Scenario("tls-resumed", "TLS, a new connection for each request, resumed", tls=True, resumes=True),
 )
 
 
