@@ -34,7 +34,8 @@ def text_of(told: Plain) -> str:
 
 def _request(told: Plain) -> list[str]:
     request = told["request"]
-    facts = [f"host {request['host']}", f"path {request['path']}", f"client {request['client_ip']}"]
+    path = "a path that is refused" if request["path"] is None else f"path {request['path']}"
+    facts = [f"host {request['host']}", path, f"client {request['client_ip']}"]
     if request["sni"]:
         facts.append(f"server name {request['sni']}")
     return [printable(f"{request['method']} {request['url']}"), printable(_INDENT + ", ".join(facts))]
@@ -44,19 +45,25 @@ def _winner(told: Plain) -> list[str]:
     winner = told["winner"]
     if winner is None:
         return ["No route takes it."]
-    row = [_name(winner["route"]), winner["path"] or "any path", winner["route"]["at"]]
+    row = [_name(winner["route"]), _taking(winner), winner["route"]["at"]]
     return [f"The route that takes it ({told['router_flavor']})", *columns([row], _INDENT)]
 
 
 def _runners_up(told: Plain) -> list[str]:
     rows = [
-        [_name(other["route"]), other["path"] or "any path", other["route"]["at"], other["reason"]]
+        [_name(other["route"]), _taking(other), other["route"]["at"], other["reason"]]
         for other in told["runners_up"]
     ]
     title = (
         "Routes that match, too" if told["winner"] is not None else "Routes that match, and are not reached"
     )
     return [title, *columns(rows, _INDENT)]
+
+
+def _taking(candidate: Plain) -> str:
+    """Return what of a route takes the request."""
+    taking: str = candidate["path"] or candidate["expression"] or "any path"
+    return taking
 
 
 def _misses(told: Plain) -> list[str]:

@@ -146,11 +146,13 @@ def _routes(found: Explanation[CompiledRoute], names: Names, limit: int | None) 
         else {
             "route": names.entity(winner.entry.route),
             "path": winner.path,
+            "expression": winner.entry.route.expression,
         },
         "runners_up": [
             {
                 "route": names.entity(other.entry.route),
                 "path": other.path,
+                "expression": other.entry.route.expression,
                 "rule": other.rule,
                 "reason": other.reason,
             }

@@ -70,6 +70,27 @@ def test_help_names_both(capsys: pytest.CaptureFixture[str]) -> None:
     assert "explain [CODE]" in out
 
 
+def test_a_target_that_is_refused(file: str, capsys: pytest.CaptureFixture[str]) -> None:
+    text = told(capsys, "GET", "/a/../../b", "-c", file)
+
+    assert "  host localhost, a path that is refused, client 127.0.0.1" in text.splitlines()
+    assert "It is answered with 400 by the gateway itself." in text.splitlines()
+
+
+def test_an_expression_is_told_like_a_path(file: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Path(file).write_text(
+        """_format_version: "3.0"
+routes:
+  - {name: a, expression: 'http.path ^= "/a"', priority: 2}
+  - {name: b, expression: 'http.method == "GET"', priority: 1}
+"""
+    )
+    text = told(capsys, "GET", "/a", "-c", file, "--router-flavor", "expressions")
+
+    assert '  a  http.path ^= "/a"  kong.yaml:3' in text.splitlines()
+    assert '  b  http.method == "GET"  kong.yaml:4  its priority is 1, the winner\'s 2' in text.splitlines()
+
+
 def test_a_request_in_words(file: str, capsys: pytest.CaptureFixture[str]) -> None:
     text = told(capsys, "GET", "/users/1", "-c", file)
 
