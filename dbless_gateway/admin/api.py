@@ -43,7 +43,8 @@ class Api:
             return _options(request, found.views)
         view = found.views.get("GET" if request.method == "HEAD" else request.method)
         if view is None:
-            return message_answer(405, "Method not allowed")
+            refusal = message_answer(405, "Method not allowed")
+            return replace(refusal, headers={"Allow": _allowed(found.views)})
         if request.body and not _is_acceptable(request):
             return message_answer(415, "Unsupported media type")
         is_trusted = request.is_trusted or (self._is_protected and bool(self._commands.admin_token()))
@@ -61,8 +62,7 @@ def _has_token(request: AdminRequest, commands: Commands) -> bool:
 
 
 def _options(request: AdminRequest, found: Mapping[str, View]) -> AdminAnswer:
-    methods = {*found, "OPTIONS"} | ({"HEAD"} if "GET" in found else set())
-    allow = ", ".join(sorted(methods))
+    allow = _allowed(found)
     wanted = request.headers.get("access-control-request-headers", "Content-Type")
     return AdminAnswer(
         204,
@@ -73,6 +73,10 @@ def _options(request: AdminRequest, found: Mapping[str, View]) -> AdminAnswer:
             "Access-Control-Allow-Headers": wanted,
         },
     )
+
+
+def _allowed(found: Mapping[str, View]) -> str:
+    return ", ".join(sorted({*found, "OPTIONS"} | ({"HEAD"} if "GET" in found else set())))
 
 
 def _is_acceptable(request: AdminRequest) -> bool:

@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from dbless_gateway.admin.catalog import is_uuid
 from dbless_gateway.admin.messages import AdminAnswer
+from dbless_gateway.config.export import MASK
+from dbless_gateway.config.schemas import load_schemas
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +36,20 @@ class Change:
 
     def title(self) -> str:
         """Return the write in a line for the log; never a value, which may be a secret."""
-        names = ",".join(sorted(self.fields))
-        return f"{self.method} {self.collection} {self.key or ''} {names}".strip()
+        words = [self.method, self.collection]
+        if self.key is not None:
+            words.append(_shown_key(self.collection, self.key))
+        above = self.parent or self.through
+        if above is not None:
+            words += ["of", above.collection, _shown_key(above.collection, above.key)]
+        return " ".join([*words, ",".join(sorted(self.fields))]).strip()
+
+
+def _shown_key(collection: str, key: str) -> str:
+    """Return what a path calls an entity: of an API key, the key itself, which nobody else may read."""
+    schema = load_schemas().entity(collection)
+    name = schema.record.properties.get(schema.endpoint_key or "", {})
+    return MASK if name.get("x-kong-secret") and not is_uuid(key) else key
 
 
 @dataclass(frozen=True, slots=True)

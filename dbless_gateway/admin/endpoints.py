@@ -19,13 +19,17 @@ View = Callable[[AdminRequest, Commands], Awaitable[AdminAnswer]]
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One row of the table; ``takes`` names the entity whose fields the body holds."""
+    """One row of the table; ``takes`` names the entity whose fields the body holds.
+
+    ``has_pages`` is for lists, which take ``size`` and ``offset``.
+    """
 
     method: str
     path: str
     view: View
     description: str
     takes: str | None = None
+    has_pages: bool = False
 
 
 class Found(NamedTuple):

@@ -37,7 +37,7 @@ from dbless_gateway.config.schemas import load_schemas
 def _collections() -> Iterator[Endpoint]:
     for row in COLLECTIONS:
         reader, one, path = CollectionReader(row), f"{row.path}/{{{row.name}}}", row.path
-        yield Endpoint("GET", path, reader.list, f"A page of {path[1:]}.")
+        yield Endpoint("GET", path, reader.list, f"A page of {path[1:]}.", has_pages=True)
         yield Endpoint("GET", one, reader.one, f"One {row.shown_as}, by id or name.")
         yield from _writes(path, one, Writer(row.name), row)
 
@@ -46,7 +46,8 @@ def _nestings() -> Iterator[Endpoint]:
     for row in NESTINGS:
         parent, child = collection_of(row.parent), collection_of(row.child)
         reader, path = NestedReader(row), f"{parent.path}/{{{parent.name}}}/{row.segment}"
-        yield Endpoint("GET", path, reader.list, f"A page of the {parent.shown_as}'s {child.segment}.")
+        text = f"A page of the {parent.shown_as}'s {child.segment}."
+        yield Endpoint("GET", path, reader.list, text, has_pages=True)
         one = f"{path}/{{{child.name}}}"
         yield Endpoint("GET", one, reader.one, f"One {child.shown_as} of the {parent.shown_as}.")
         yield from _writes(path, one, Writer(row.child, row.parent, row.field), child)
@@ -75,8 +76,20 @@ _TARGET = f"{_UPSTREAM}/targets/{{targets}}"
 # Both APIs have these.
 _HEALTH = (
     Endpoint("GET", f"{_UPSTREAM}/health", health.upstream_health, "The health of its targets."),
-    Endpoint("GET", f"{_UPSTREAM}/targets", reading.list_targets, "A page of its targets, newest first."),
-    Endpoint("GET", f"{_UPSTREAM}/targets/all", reading.list_all_targets, "A page of its targets, by id."),
+    Endpoint(
+        "GET",
+        f"{_UPSTREAM}/targets",
+        reading.list_targets,
+        "A page of its targets, newest first.",
+        has_pages=True,
+    ),
+    Endpoint(
+        "GET",
+        f"{_UPSTREAM}/targets/all",
+        reading.list_all_targets,
+        "A page of its targets, by id.",
+        has_pages=True,
+    ),
     Endpoint("GET", _TARGET, reading.one_target, "One target, by id or address."),
     Endpoint(
         "GET",
@@ -150,8 +163,10 @@ ADMIN_API: tuple[Endpoint, ...] = (
     Endpoint("POST", "/schemas/plugins/validate", schema_views.validate_plugin, "Judge a plugin only."),
     Endpoint("POST", "/schemas/vaults/validate", schema_views.validate_vault, "Judge a vault only."),
     Endpoint("GET", "/explain", explaining.explain, "What becomes of a request, and why (not in Kong)."),
-    Endpoint("GET", "/tags", information.tags, "A page of all uses of tags."),
-    Endpoint("GET", "/tags/{tags}", information.one_tag, "A page of the entities with one tag."),
+    Endpoint("GET", "/tags", information.tags, "A page of all uses of tags.", has_pages=True),
+    Endpoint(
+        "GET", "/tags/{tags}", information.one_tag, "A page of the entities with one tag.", has_pages=True
+    ),
     Endpoint("GET", "/timers", information.timers, "Always empty: there are no timers of Kong's kind."),
     Endpoint("GET", "/cache/{key}", information.no_cache, "404: nothing is cached."),
     Endpoint("DELETE", "/cache", information.clear_cache, "204: nothing is cached."),

@@ -16,6 +16,8 @@ from types import ModuleType
 from dbless_gateway import plugins as bundled
 from dbless_gateway.admin.api import ADMIN_API, STATUS_API, Endpoint
 from dbless_gateway.admin.metric_families import FAMILIES
+from dbless_gateway.admin.paging import DEFAULT_SIZE, MAX_SIZE
+from dbless_gateway.admin.server import MAX_BODY_BYTES, MAX_HEAD_BYTES
 from dbless_gateway.cli.main import COMMANDS
 from dbless_gateway.config.codes import CODES
 from dbless_gateway.config.schemas import Schema, load_schemas, schemas_folder
@@ -48,11 +50,44 @@ def commands() -> str:
     return _page("Commands", "`--help` behind a command tells its flags.", _table(("command", "does"), rows))
 
 
+_PARAMETERS = (
+    (
+        "lists",
+        f"`size` ({DEFAULT_SIZE}, at most {MAX_SIZE}); `offset`: that of the page before; "
+        "`tags`: `a,b` for both, `a/b` for either",
+    ),
+    ("`GET /consumers`", "`custom_id`"),
+    ("`GET /upstreams/{upstreams}/health`", "`balancer_health=1`: the upstream's own, with details"),
+    ("`GET /status`", "`unit` (`b`, `k`, `m`, `g`) and `scale` of sizes"),
+    (
+        "`POST /config`",
+        "`check_hash=1`: 304 when this is served already; `flatten_errors=1`: mistakes entity by entity; "
+        "`persist=1`: replace the file as well",
+    ),
+    ("writes", "the header `If-Match` with the configuration's hash"),
+)
+_FAILURES = (
+    ("400", "the body, a parameter or an entity is wrong; `fields` tells where"),
+    ("401", "`KONG_ADMIN_TOKEN` is set, and the request does not show it"),
+    ("403", "`/explain` for a client on another machine that shows neither token nor certificate"),
+    ("404", "there is no such path or entity"),
+    ("405", "the path has no such method; or a write without `--admin-write on`: `hint` tells what to do"),
+    ("409", "a name or key is taken; or the file cannot be changed without losing something of it"),
+    ("412", "`If-Match` is not the hash of what the file says"),
+    ("413, 431", f"the body has more than {MAX_BODY_BYTES} bytes, the head more than {MAX_HEAD_BYTES}"),
+    ("415", "the body is of another type"),
+    ("503", "nothing is served yet"),
+)
+
+
 def endpoints() -> str:
     """Return the page of the Admin and Status APIs."""
     return _page(
         "Endpoints",
-        "HEAD and OPTIONS are answered for every path.",
+        "HEAD and OPTIONS are answered for every path.\n"
+        "Entities are named by id or by name; bodies are JSON or forms, as with Kong.",
+        "## Parameters\n\n" + _table(("request", "parameters"), _PARAMETERS),
+        "## Failures\n\nEach has a body with a `message`.\n\n" + _table(("status", "when"), _FAILURES),
         "## Admin API (`KONG_ADMIN_LISTEN`)\n\n" + _endpoint_table(ADMIN_API),
         "## Status API (`KONG_STATUS_LISTEN`)\n\n" + _endpoint_table(STATUS_API),
     )

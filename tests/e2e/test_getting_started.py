@@ -176,7 +176,7 @@ def test_rate_limiting(tool: str, tmp_path: Path) -> None:
         shown = shell.run(MOCK[tool])
         assert "RateLimit-Limit: 5" in shown
         assert "X-RateLimit-Remaining-Minute: 4" in shown
-        statuses = []
+        statuses: list[int] = []
         while 429 not in statuses and len(statuses) < MOST_REQUESTS:
             statuses.append(gateway.fetch("/mock/anything").status)
         assert set(statuses[:-1]) == {200}

@@ -63,6 +63,10 @@ def test_options_tells_the_methods(path: str, allow: str) -> None:
     }
 
 
+def test_a_refused_method_is_told_what_is_there() -> None:
+    assert ask("DELETE", "/reload").headers == {"Allow": "OPTIONS, POST"}
+
+
 @pytest.mark.parametrize(
     ("content_type", "status"),
     [

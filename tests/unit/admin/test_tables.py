@@ -64,8 +64,12 @@ def test_the_document_describes_every_endpoint() -> None:
     for endpoint in ADMIN_API:
         operation = document["paths"][endpoint.path][endpoint.method.lower()]
         assert operation["summary"] == endpoint.description
-        assert len(operation["parameters"]) == endpoint.path.count("{")
+        found = [parameter["in"] for parameter in operation["parameters"]]
+        assert found.count("path") == endpoint.path.count("{")
+        assert found.count("query") == (2 if endpoint.has_pages else 0)
         assert ("requestBody" in operation) == (endpoint.takes is not None)
+    plugin = document["paths"]["/plugins"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert plugin["allOf"][1] == {"required": ["name"]}
     for schema in document["components"]["schemas"].values():
         Draft202012Validator.check_schema(schema)
     assert "x-kong" not in json.dumps(document["components"])

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from dbless_gateway.admin.changes import Parent
+from dbless_gateway.admin.changes import Change, Parent
 from tests.unit.admin.node_reports import FixedCommands
 from tests.unit.admin.served import ask, catalog
 
@@ -74,7 +74,7 @@ def test_with_leave_a_write_is_made_and_answered_with_the_entity() -> None:
     (change,) = commands.changes
     assert (change.method, change.collection, change.key) == ("POST", "services", None)
     assert change.fields == {"name": "n", "host": "h", "tags": ["a"]}
-    assert change.title() == "POST services  host,name,tags"
+    assert change.title() == "POST services host,name,tags"
 
 
 def test_paths_become_parents() -> None:
@@ -85,3 +85,28 @@ def test_paths_become_parents() -> None:
     first, second = commands.changes
     assert (first.key, first.parent) == ("bobs", Parent("consumers", "bob", "consumer"))
     assert (second.collection, second.through) == ("services", Parent("routes", "list", "service"))
+
+
+ID = "00000000-0000-4000-8000-000000000001"
+
+
+@pytest.mark.parametrize(
+    ("change", "title"),
+    [
+        (Change("PATCH", "services", "users", {"retries": 1}), "PATCH services users retries"),
+        (Change("DELETE", "keyauth_credentials", "TOP-SECRET"), "DELETE keyauth_credentials ***"),
+        (Change("DELETE", "keyauth_credentials", ID), f"DELETE keyauth_credentials {ID}"),
+        (
+            Change("POST", "targets", None, {"target": "a"}, Parent("upstreams", "up", "upstream")),
+            "POST targets of upstreams up target",
+        ),
+        (
+            Change(
+                "PATCH", "consumers", None, through=Parent("keyauth_credentials", "TOP-SECRET", "consumer")
+            ),
+            "PATCH consumers of keyauth_credentials ***",
+        ),
+    ],
+)
+def test_the_log_tells_a_write_without_secrets(change: Change, title: str) -> None:
+    assert change.title() == title
