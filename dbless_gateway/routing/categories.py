@@ -65,7 +65,7 @@ class TraditionalTable(Generic[T]):
         self._categories: set[int] = set()
         self._sizes: Counter[Listing] = Counter()
         self._hosts = KnownHosts()
-        self._headers: dict[bytes, int] = {}
+        self._headers: dict[bytes, tuple[int, int]] = {}  # the rank of its first route, and its place there
         self._paths: PathLevel[T] = PathLevel()
         self._methods: set[bytes] = set()
         self._snis: set[bytes] = set()
@@ -79,8 +79,9 @@ class TraditionalTable(Generic[T]):
         rank = rule.key & _RANK_MASK
         for kind, name in _names_of(rule):
             self._sizes[Listing(category, kind, name)] += 1
-            if kind is Kind.HEADER:
-                self._headers[name] = max(rank, self._headers.get(name, -1))
+        for place, header in enumerate(route.headers or ()):
+            name = header_name(header)
+            self._headers[name] = max((rank, -place), self._headers.get(name, (-1, 0)))
         self._methods.update(method.encode() for method in route.methods or ())
         self._snis.update(parse_sni(sni).text for sni in route.snis or ())
         for host in route.hosts or ():

@@ -39,7 +39,7 @@ Term = tuple[str, Callable[[Asked], bool]]
 
 def path_term(chance: Random) -> Term:
     text = chance.choice(["/", "/a", "/a/b", "/b", "/ab"])
-    pattern = chance.choice(["^/a", "^/[ab]/b", "b$", "^/a/(b|c)|/c", r"^/a/\\d+"])
+    pattern = chance.choice(["^/a", "^/[ab]/b", "b$", "^/a/(b|c)|/c", r"^/a/\\d+", r"/\\d+-x$"])
     number, segment = chance.randint(0, 2), chance.choice("abc")
     return chance.choice(
         [
@@ -108,7 +108,9 @@ def draw_request(chance: Random) -> Asked:
     return Asked(
         method=chance.choice(["GET", "PUT"]),
         host=chance.choice(["a.com", "b.com", "c.b.com", "A.com"]),
-        path=chance.choice(["/", "/a", "/a/", "/a/b", "/a/b/c", "/b", "/b/b", "/ab", "/a/12", "/c"]),
+        path=chance.choice(
+            ["/", "/a", "/a/", "/a/b", "/a/b/c", "/b", "/b/b", "/ab", "/a/12", "/a/12-x", "/c"]
+        ),
         values=[chance.choice("vVwW") for _ in range(chance.randint(0, 2))],
         scheme=chance.choice(["http", "https"]),
     )

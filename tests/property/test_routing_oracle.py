@@ -46,6 +46,8 @@ PATHS = [
     "~/a",
     "~/[ab]/b",
     "~/a?b",
+    r"~/[ab]/\d+-x$",
+    "~/a/.*b-c/",
 ]
 HEADERS = ["one", "two", "~*^o", "THREE"]
 # 6,000 cases for each flavour take about three seconds.
@@ -114,7 +116,23 @@ def draw_request(chance: Random) -> Asked:
         if chance.random() < 0.7
     }
     hosts = ["a.com", "b.a.com", "c.b.a.com", "a.com:81", "b.a.com:81", "b.org", "a.org:82", "d.com", ""]
-    paths = ["/", "/a", "/ab", "/abc", "/a/b", "/a/b/c/d", "/b/b", "/a/12", "/c", "/d", "/a/c"]
+    paths = [
+        "/",
+        "/a",
+        "/ab",
+        "/abc",
+        "/a/b",
+        "/a/b/c/d",
+        "/b/b",
+        "/a/12",
+        "/c",
+        "/d",
+        "/a/c",
+        "/a/1-x",
+        "/b/2-x",
+        "/a/1-xx",
+        "/a/b-c/",
+    ]
     return Asked(
         method=chance.choice([*METHODS, "PUT"]),
         host=chance.choice(hosts),
