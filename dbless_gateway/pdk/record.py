@@ -17,7 +17,6 @@ import re
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
-from urllib.parse import unquote_plus
 
 import orjson
 
@@ -29,16 +28,14 @@ from dbless_gateway.pdk.expression import (
     compile_expression,
 )
 from dbless_gateway.pdk.plugin import ConfigError, PluginEnv
+from dbless_gateway.pdk.redaction import REDACTED, redacted_query, secret_names
 
 Record = dict[str, Any]
-
-REDACTED = "REDACTED"
 
 # The only workspace there is; the id is the same on every node, as Kong's default workspace is for its tools.
 WORKSPACE_ID = "00000000-0000-0000-0000-000000000000"
 WORKSPACE_NAME = "default"
 
-_ALWAYS_SECRET = ("authorization", "proxy-authorization", "cookie", "set-cookie", "apikey")
 _LOG_VALUES = "log.values"
 
 # Entities remembered as JSON objects per plugin; consumers can be a million.
@@ -55,14 +52,6 @@ def set_log_value(ctx: Context, path: str, value: Any) -> None:
     ctx.shared.setdefault(_LOG_VALUES, []).append((path, value))
 
 
-def secret_names(env: PluginEnv) -> set[str]:
-    """Return the names of headers and query arguments, lower case, whose values no log may show.
-
-    The set belongs to one configuration; plugins add to it when their handlers are made.
-    """
-    return env.identities.index("secret names", lambda _: set(_ALWAYS_SECRET))
-
-
 def split_path(path: str) -> list[str]:
     """Return the steps of a dotted path; a backslash makes a dot literal."""
     return [step.replace("\\.", ".") for step in _UNESCAPED_DOT.split(path)]
@@ -73,7 +62,7 @@ class Recorder:
 
     def __init__(self, env: PluginEnv, custom_fields: dict[str, str] | None = None) -> None:
         self._log = env.log
-        self._secrets = secret_names(env)
+        self._secrets = secret_names(env.identities)
         self._custom = [
             (split_path(path), _compile(path, code)) for path, code in (custom_fields or {}).items()
         ]
@@ -116,7 +105,11 @@ class Recorder:
 
     def _request(self, ctx: Context) -> Record:
         args = ctx.query_args() if ctx.raw_query else {}
-        uri = ctx.raw_path if ctx.raw_query is None else f"{ctx.raw_path}?{self._query(ctx.raw_query)}"
+        uri = (
+            ctx.raw_path
+            if ctx.raw_query is None
+            else f"{ctx.raw_path}?{redacted_query(ctx.raw_query, self._secrets)}"
+        )
         request = {
             "id": ctx.request_id,
             "uri": uri,
@@ -135,23 +128,9 @@ class Recorder:
             }
         return request
 
-    def _query(self, raw: str) -> str:
-        """Return a query string without the values of secret arguments, however their names are written."""
-        parts = [part.partition("=") for part in raw.split("&")]
-        if not any(self._is_secret(name) for name, _, _ in parts):
-            return raw
-        return "&".join(
-            f"{name}={REDACTED}" if equals and self._is_secret(name) else name + equals + value
-            for name, equals, value in parts
-        )
-
-    def _is_secret(self, encoded: str) -> bool:
-        name = unquote_plus(encoded) if "%" in encoded or "+" in encoded else encoded
-        return name.lower() in self._secrets
-
     def _uri(self, uri: str) -> str:
         path, mark, query = uri.partition("?")
-        return f"{path}?{self._query(query)}" if mark else uri
+        return f"{path}?{redacted_query(query, self._secrets)}" if mark else uri
 
     def _headers(self, view: HeaderView) -> Record:
         headers: Record = {}

@@ -23,7 +23,7 @@ from dbless_gateway.pdk.errors import exit_json, is_grpc, refuse
 from dbless_gateway.pdk.identity import Consumer, Credential, Identities, subject_credential
 from dbless_gateway.pdk.jwks import KeySource, KeysUnavailable, RemoteKeys, check_url
 from dbless_gateway.pdk.plugin import ConfigError, PluginEnv
-from dbless_gateway.pdk.record import secret_names
+from dbless_gateway.pdk.redaction import secret_names
 from dbless_gateway.pdk.reply import Reply
 from dbless_gateway.pdk.signatures import ALGORITHMS, Verifier, make_verifier, preload
 from dbless_gateway.pdk.token_cache import TokenCache
@@ -126,7 +126,7 @@ class Handler:
         self._tokens = TokenCache(config.token_cache or 0)
         self._now = env.host.now
         names = (*(config.uri_param_names or ()), *self._header_names)
-        secret_names(env).update(name.lower() for name in names)
+        secret_names(env.identities).update(name.lower() for name in names)
         realm = f'realm="{config.realm}"' if config.realm else ""
         self._missing = (("WWW-Authenticate", f"Bearer {realm}".strip()),)
         error = ", ".join(filter(None, (realm, 'error="invalid_token"')))
@@ -299,7 +299,8 @@ def decode(text: str) -> Token:
     header, claims = _decode_json(parts[0]), _decode_json(parts[1])
     if not isinstance(header, dict):
         raise _Refused("Bad token; invalid JSON")
-    if header.get("alg") not in ALGORITHMS:
+    algorithm = header.get("alg")
+    if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
         raise _Refused("Bad token; invalid alg")
     if not isinstance(claims, dict):
         raise _Refused("Bad token; invalid claims")

@@ -19,7 +19,7 @@ from dbless_gateway.pdk.errors import refuse
 from dbless_gateway.pdk.identity import Consumer, Credential, Identities
 from dbless_gateway.pdk.plugin import PluginEnv
 from dbless_gateway.pdk.query import without_argument
-from dbless_gateway.pdk.record import secret_names
+from dbless_gateway.pdk.redaction import secret_names
 from dbless_gateway.pdk.reply import Reply
 
 NAME = "key-auth"
@@ -55,7 +55,7 @@ class Handler:
         self._keys = env.identities.index("key-auth", _Keys)
         self._now = env.host.now
         for name in config.key_names:
-            secret_names(env).update({name.lower(), name.lower().replace("_", "-")})
+            secret_names(env.identities).update({name.lower(), name.lower().replace("_", "-")})
 
     def access(self, ctx: Context) -> Outcome:
         """Identify the consumer or refuse."""

@@ -11,8 +11,10 @@ import asyncio
 import logging
 import os
 import time
+from collections.abc import Container
 from typing import TYPE_CHECKING
 
+from dbless_gateway.pdk.redaction import redacted_query
 from dbless_gateway.server import logs
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ class AccessLog:
 
     def __init__(self, path: str) -> None:
         self._path = path
+        self.secrets: Container[str] = frozenset()  # query arguments whose values are not written
         self._fd = _open(path)
         self._lines: list[bytes] = []
         self._size_bytes = 0
@@ -40,7 +43,7 @@ class AccessLog:
 
     def write(self, exchange: Exchange) -> None:
         """Note a finished request."""
-        line = _line(exchange)
+        line = _line(exchange, self.secrets)
         self._lines.append(line)
         self._size_bytes += len(line)
         if self._size_bytes >= FLUSH_BYTES:
@@ -77,10 +80,10 @@ def _open(path: str) -> int:
     return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
 
 
-def _line(exchange: Exchange) -> bytes:
+def _line(exchange: Exchange, secrets: Container[str]) -> bytes:
     clock = time.strftime("%d/%b/%Y:%H:%M:%S %z", time.localtime(exchange.started_at))
     headers = exchange.headers
-    request = f"{exchange.method} {_target(exchange)} HTTP/{exchange.http_version}"
+    request = f"{exchange.method} {_target(exchange, secrets)} HTTP/{exchange.http_version}"
     return (
         f'{exchange.client_ip} - - [{clock}] "{_safe(request)}" {exchange.status} '
         f'{exchange.response_size} "{_safe(headers.get("referer"))}" "{_safe(headers.get("user-agent"))}" '
@@ -88,9 +91,11 @@ def _line(exchange: Exchange) -> bytes:
     ).encode()
 
 
-def _target(exchange: Exchange) -> str:
+def _target(exchange: Exchange, secrets: Container[str]) -> str:
     query = exchange.raw_query
-    return exchange.raw_path if query is None else f"{exchange.raw_path}?{query}"
+    if query is None:
+        return exchange.raw_path
+    return f"{exchange.raw_path}?{redacted_query(query, secrets)}"
 
 
 def _safe(text: str | None) -> str:

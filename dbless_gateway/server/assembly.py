@@ -16,6 +16,7 @@ from typing import Any, cast
 
 from dbless_gateway.config.entities import Entities
 from dbless_gateway.config.slices import Assembler
+from dbless_gateway.pdk.redaction import secret_names
 from dbless_gateway.proxy.client_tls import client_context
 from dbless_gateway.proxy.gateway import Gateway
 from dbless_gateway.runtime.belongings import Belongings
@@ -99,6 +100,8 @@ class GatewayEngine:
         """Serve this snapshot from now on."""
         self._runtime.activate()
         self._belongings.adopt(snapshot.loans)
+        if self._access_log is not None:
+            self._access_log.secrets = secret_names(snapshot.identities)
         if self._gateway is None:
             self._gateway = Gateway(self._options, self._runtime, snapshot)
             if self._access_log is not None:

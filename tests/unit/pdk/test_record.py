@@ -9,7 +9,8 @@ import pytest
 
 from dbless_gateway.pdk import record
 from dbless_gateway.pdk.plugin import ConfigError
-from dbless_gateway.pdk.record import WORKSPACE_ID, Recorder, secret_names, set_log_value
+from dbless_gateway.pdk.record import WORKSPACE_ID, Recorder, set_log_value
+from dbless_gateway.pdk.redaction import secret_names
 from tests.support.plugin_context import (
     FakeContext,
     FakeTls,
@@ -125,7 +126,7 @@ def test_tls() -> None:
 def test_secrets_are_redacted() -> None:
     env = make_env()
     recorder = Recorder(env)
-    secret_names(env).add("x-my-key")
+    secret_names(env.identities).add("x-my-key")
     ctx = FakeContext(
         target="/?X-My-Key=s3cret&x%2Dmy%2Dkey=s3cret&a=1&x-my-key",
         headers=[

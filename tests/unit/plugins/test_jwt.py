@@ -14,7 +14,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 
-from dbless_gateway.pdk.record import secret_names
+from dbless_gateway.pdk.redaction import secret_names
 from dbless_gateway.plugins import jwt
 from tests.support.plugin_context import (
     START,
@@ -303,4 +303,4 @@ def test_tokens_are_kept_out_of_logs() -> None:
     env = _env()
     make_handler(jwt, DEFAULTS | {"uri_param_names": ["Token"], "header_names": ["X-Auth"]}, env)
 
-    assert {"token", "x-auth"} <= secret_names(env)
+    assert {"token", "x-auth"} <= secret_names(env.identities)

@@ -51,6 +51,19 @@ def test_a_line_has_kongs_format(tmp_path: Path) -> None:
     assert re.fullmatch(pattern, line)
 
 
+def test_credentials_in_the_query_are_not_written(tmp_path: Path) -> None:
+    file = tmp_path / "access.log"
+
+    async def write() -> None:
+        log = AccessLog(str(file))
+        log.secrets = {"apikey"}
+        log.write(cast(Any, Finished(raw_query="page=2&ApiKey=s3cret&%61pikey=s3cret")))
+        log.flush()
+
+    asyncio.run(write())
+    assert "/a?page=2&ApiKey=REDACTED&%61pikey=REDACTED HTTP" in file.read_text()
+
+
 @pytest.mark.parametrize(
     ("agent", "shown"),
     [
