@@ -33,6 +33,12 @@ from dbless_gateway.runtime.peer import Peer, PeerId
 from dbless_gateway.runtime.readiness import SLOW_START_STEPS, Readiness
 from dbless_gateway.runtime.retry_budget import RetryBudget
 
+# How long a worker leaves a peer out on its own judgement. The registry's comes within milliseconds, on a busy
+# machine within a few hundred.
+SUSPICION_S = 1.0
+
+_SETTLED = frozenset({HEALTHY, UNHEALTHY})
+
 
 class NoPeer(Enum):
     """Why ``pick`` gave nothing; the proxy's table of failures words the answer."""
@@ -46,10 +52,10 @@ class Balancer:
     """See the module."""
 
     __slots__ = (
-        "_counted",
         "_first_peers",
         "_is_healthy",
         "_known",
+        "_limits",
         "_lineup",
         "_names",
         "_peers",
@@ -74,10 +80,13 @@ class Balancer:
         name: str,
         upstream_id: str | None,
         names: Names,
-        send_report: Callable[[PassiveReport], None],
+        send_report: Callable[[PassiveReport], bool],
         states: dict[Address, str],
     ) -> None:
-        """``states`` has the address states that are not ``HEALTHY``; the owner keeps it up to date."""
+        """``states`` has the address states that are not ``HEALTHY``; the owner keeps it up to date.
+
+        ``send_report`` tells whether there is anybody who judges.
+        """
         self.name = name
         self.upstream_id = upstream_id
         self.hash_key: Callable[[KeySource], HashKey] | None = None
@@ -93,7 +102,7 @@ class Balancer:
         self._send_report = send_report
         self._states = states
         self._status_reports: Mapping[int, Report] = {}
-        self._counted: frozenset[Report] = frozenset()
+        self._limits: Mapping[Report, int] = {}  # those that are not 0
         self._first_peers: asyncio.Future[None] | None = None
         # Copies out of the lineup, because every request reads them.
         self._picker: Picker | None = None
@@ -135,13 +144,13 @@ class Balancer:
     def report_tcp_failure(self, peer: Peer) -> None:
         """Tell that the connection to ``peer`` failed, or broke before the response was complete."""
         peer.trial_runs = False
-        if Report.TCP_FAILURE in self._counted:
+        if Report.TCP_FAILURE in self._limits:
             self._report_outcome(peer, Report.TCP_FAILURE, 0)
 
     def report_timeout(self, peer: Peer) -> None:
         """Tell that ``peer`` did not connect, take the request or go on answering in time."""
         peer.trial_runs = False
-        if Report.TIMEOUT in self._counted:
+        if Report.TIMEOUT in self._limits:
             self._report_outcome(peer, Report.TIMEOUT, 0)
 
     def _report_outcome(self, peer: Peer, report: Report, status: int) -> None:
@@ -149,13 +158,36 @@ class Balancer:
         if report is Report.SUCCESS:
             if peer.health == HEALTHY:
                 return
+            peer.own_failures.clear()
         elif peer.health == UNHEALTHY:
             return
         elif peer.health == HEALTHY:
             # The registry will say so in a moment; a success that comes before that must not be held back.
             peer.health = MOSTLY_HEALTHY
         assert self.upstream_id is not None
-        self._send_report(PassiveReport(self.upstream_id, peer.checked_address, report.value, status))
+        is_judged = self._send_report(
+            PassiveReport(self.upstream_id, peer.checked_address, report.value, status)
+        )
+        if is_judged and report is not Report.SUCCESS:
+            self._count_own_failure(peer, report)
+
+    def _count_own_failure(self, peer: Peer, report: Report) -> None:
+        """Leave a peer out at once when this worker alone has seen enough.
+
+        The registry counts the same reports, but on a busy machine its word may take a tenth of a second, and
+        a hundred requests would fail meanwhile.
+        """
+        count = peer.own_failures[report] = peer.own_failures.get(report, 0) + 1
+        if count >= self._limits[report] and peer.available:
+            peer.available, peer.is_suspect = False, True
+            self._apply_readiness()
+            asyncio.get_running_loop().call_later(SUSPICION_S, self._acquit, peer)
+
+    def _acquit(self, peer: Peer) -> None:
+        """Take a peer back that the registry has not judged: a probe may have cleared what it had counted."""
+        if peer.is_suspect:
+            self._set_peer_state(peer, peer.health, is_settled=True)
+            self._apply_readiness()
 
     def _begin_trial(self, peer: Peer) -> None:
         peer.on_trial, peer.trial_runs = False, True
@@ -277,7 +309,7 @@ class Balancer:
     def _set_checks(self, checks: Healthchecks) -> None:
         """Take over how requests count for health."""
         limits = passive_rules(checks).limits if is_checked(checks) else {}
-        self._counted = frozenset(report for report, limit in limits.items() if limit)
+        self._limits = {report: limit for report, limit in limits.items() if limit}
         self._status_reports = passive_reports(checks) if is_checked(checks) else {}
 
     def set_state(self, address: Address, state: str) -> None:
@@ -287,9 +319,15 @@ class Balancer:
                 self._set_peer_state(peer, state)
         self._apply_readiness()
 
-    def _set_peer_state(self, peer: Peer, state: str) -> None:
+    def _set_peer_state(self, peer: Peer, state: str, *, is_settled: bool = False) -> None:
         if state == TRIAL:
             peer.on_trial = not peer.available
+            return
+        if is_settled or state in _SETTLED:
+            peer.own_failures.clear()
+            peer.is_suspect = False
+        elif peer.is_suspect:
+            peer.health = state  # The word on an earlier report; the one on the last is still to come.
             return
         was_available, peer.available = peer.available, is_available(state)
         peer.health = state

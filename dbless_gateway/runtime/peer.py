@@ -10,7 +10,7 @@ from __future__ import annotations
 from ipaddress import ip_address
 from typing import NamedTuple
 
-from dbless_gateway.balancing.health import HEALTHY
+from dbless_gateway.balancing.health import HEALTHY, Report
 from dbless_gateway.balancing.plan import Load
 from dbless_gateway.runtime.health_messages import Address
 
@@ -37,7 +37,9 @@ class Peer(Load):
         "host_header_tls",
         "id",
         "ip",
+        "is_suspect",
         "on_trial",
+        "own_failures",
         "port",
         "recovered_at_s",
         "seat",
@@ -61,6 +63,8 @@ class Peer(Load):
         self.recovered_at_s: float | None = None  # monotonic; None once a slow start is over
         self.on_trial = False  # unavailable, but the next request may go there
         self.trial_runs = False  # that request is on its way
+        self.own_failures: dict[Report, int] = {}  # of this worker, since the state was last settled
+        self.is_suspect = False  # unavailable because of these, until the registry has judged
         self.health = HEALTHY  # or another state of balancing.health
         self.host_header = self.host_header_tls = b""
         self.server_name: str | None = None

@@ -260,9 +260,11 @@ class Upstreams:
         states = self._states[upstream_id] if upstream_id is not None else {}
         return Balancer(name, upstream_id, self._names, self._send_report, states)
 
-    def _send_report(self, report: PassiveReport) -> None:
-        if self._bus is not None:
-            self._bus.publish(REPORT_TOPIC, report)
+    def _send_report(self, report: PassiveReport) -> bool:
+        if self._bus is None:
+            return False
+        self._bus.publish(REPORT_TOPIC, report)
+        return True
 
     def _hear(self, change: StateChange) -> None:
         # A state may be told before the address is known here: after a start, or by a faster resolver.

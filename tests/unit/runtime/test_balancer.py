@@ -12,9 +12,10 @@ import uvloop
 
 from dbless_gateway.balancing.health import HEALTHY, UNHEALTHY
 from dbless_gateway.config.entities import Resilience, Upstream
+from dbless_gateway.runtime import balancer as balancer_module
 from dbless_gateway.runtime.bus import LocalBus
 from dbless_gateway.runtime.health import HealthRegistry
-from dbless_gateway.runtime.health_messages import REPORT_TOPIC, SYNC
+from dbless_gateway.runtime.health_messages import REPORT_TOPIC, STATE_TOPIC, SYNC, StateChange
 from dbless_gateway.runtime.peer import Peer
 from dbless_gateway.runtime.resolver import Resolver
 from dbless_gateway.runtime.resolver_options import ResolverOptions
@@ -121,6 +122,68 @@ def test_a_worker_without_a_bus_sends_nothing() -> None:
     balancer = upstreams.for_upstream("u")
     balancer.report_tcp_failure(balancer.peers[0])
     assert picked(balancer) == {"10.0.0.1": 10, "10.0.0.2": 10}
+
+
+class Unheard:
+    """A worker whose reports nobody answers unless the test does."""
+
+    def __init__(self, **checks: Any) -> None:
+        fields: dict[str, Any] = {"passive_unhealthy": {"http_failures": 2, "tcp_failures": 2}}
+        bus = LocalBus()
+        self.registry = bus.end()
+        worker = Upstreams(Resolver(ResolverOptions(nameservers=())), bus.end())
+        worker.adopt([upstream(healthchecks=healthchecks(**(fields | checks)))], TARGETS, [])
+        self.balancer = worker.for_upstream("u")
+        self.peer = self.balancer.peers[0]
+
+    def hear(self, state: str) -> None:
+        self.registry.publish(STATE_TOPIC, StateChange("u", self.peer.checked_address, state))
+
+
+def test_a_worker_does_not_wait_for_the_registry() -> None:
+    """On a busy machine its word takes long enough for a hundred requests to fail."""
+
+    async def scenario() -> None:
+        here = Unheard()
+        here.balancer.report_status(here.peer, 500)
+        assert picked(here.balancer) == {"10.0.0.1": 10, "10.0.0.2": 10}
+        here.balancer.report_status(here.peer, 500)
+        assert picked(here.balancer) == {"10.0.0.2": 20}
+        # The word on the first report comes late, and changes nothing.
+        here.hear("mostly_healthy")
+        assert picked(here.balancer) == {"10.0.0.2": 20}
+        here.hear("unhealthy")
+        assert picked(here.balancer) == {"10.0.0.2": 20}
+        here.hear("healthy")
+        assert picked(here.balancer) == {"10.0.0.1": 10, "10.0.0.2": 10}
+        here.balancer.report_status(here.peer, 500)
+        assert picked(here.balancer) == {"10.0.0.1": 10, "10.0.0.2": 10}
+
+    play(scenario)
+
+
+def test_a_peer_that_the_registry_does_not_judge_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A probe in between may have cleared what the registry had counted."""
+    monkeypatch.setattr(balancer_module, "SUSPICION_S", 0.02)
+
+    async def scenario() -> None:
+        here = Unheard()
+        here.balancer.report_tcp_failure(here.peer)
+        here.balancer.report_tcp_failure(here.peer)
+        assert picked(here.balancer) == {"10.0.0.2": 20}
+        await until(lambda: here.peer.available)
+        assert picked(here.balancer) == {"10.0.0.1": 10, "10.0.0.2": 10}
+
+    play(scenario)
+
+
+def test_failures_of_other_kinds_or_before_a_success_do_not_add_up() -> None:
+    here = Unheard(passive_healthy={"successes": 1})
+    here.balancer.report_status(here.peer, 500)
+    here.balancer.report_tcp_failure(here.peer)
+    here.balancer.report_status(here.peer, 200)
+    here.balancer.report_status(here.peer, 500)
+    assert picked(here.balancer) == {"10.0.0.1": 10, "10.0.0.2": 10}
 
 
 def test_hosts_take_reports_and_do_nothing() -> None:
