@@ -171,10 +171,12 @@ def _leader_of(matching: list[Rule[T]]) -> Rule[T] | None:
     have. So a rule that is alone in that category is met first. Among prefixes that are all there is, the
     reduced list is that of the longest, which ranks first without it, too.
     """
-    leader = max(matching, key=_by_key)
+    leader = matching[0] if len(matching) == 1 else max(matching, key=_by_key)
     category = leader.key >> RANK_BITS
     if category & _UNSURE:
         return None
+    if len(matching) == 1:
+        return leader
     peers = [rule for rule in matching if rule.key >> RANK_BITS == category]
     if len(peers) == 1 or (category == _PATHS_ALONE and all(rule.search is None for rule in peers)):
         return leader

@@ -108,8 +108,13 @@ class Inputs:
 
     def key_maker(self) -> KeyMaker:
         """Return the cheapest function that tells apart what this table tells apart."""
-        if self.headers or self.query or self.connection:
+        if self.query or (self.headers and self.connection):
             return self._full_key_maker()
+        if self.headers:
+            names = tuple(sorted(self.headers))
+            return _headers_key_maker(names) if len(names) > 1 else _header_key_maker(names[0])
+        if self.connection:
+            return _connection_key_maker(tuple(sorted(self.connection)))
         if self.method and self.host:
             return _method_host_path
         if self.method:
@@ -129,17 +134,39 @@ class Inputs:
             headers: HeaderLookup,
             query: bytes | None,
         ) -> Hashable:
-            values = tuple([tuple(headers.get_all(name)) for name in names])
-            return (
-                method,
-                host,
-                path,
-                values,
-                query if uses_query else None,
-                facts(conn),
-            )
+            values = tuple(map(tuple, map(headers.get_all, names)))
+            return method, host, path, values, query if uses_query else None, facts(conn)
 
         return key
+
+
+def _header_key_maker(name: bytes) -> KeyMaker:
+    def key(
+        method: bytes, host: bytes, path: bytes, conn: Connection, headers: HeaderLookup, query: bytes | None
+    ) -> Hashable:
+        return method, host, path, *headers.get_all(name)
+
+    return key
+
+
+def _headers_key_maker(names: tuple[bytes, ...]) -> KeyMaker:
+    def key(
+        method: bytes, host: bytes, path: bytes, conn: Connection, headers: HeaderLookup, query: bytes | None
+    ) -> Hashable:
+        return method, host, path, *map(tuple, map(headers.get_all, names))
+
+    return key
+
+
+def _connection_key_maker(fields: tuple[str, ...]) -> KeyMaker:
+    facts = attrgetter(*fields)
+
+    def key(
+        method: bytes, host: bytes, path: bytes, conn: Connection, headers: HeaderLookup, query: bytes | None
+    ) -> Hashable:
+        return method, host, path, facts(conn)
+
+    return key
 
 
 def _any_port(patterns: Iterable[HostPattern]) -> bool:
