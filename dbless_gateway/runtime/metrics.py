@@ -74,6 +74,12 @@ METRICS: Mapping[str, RequestMetric] = MappingProxyType(
             "there is such a plugin",
             _PLUGIN_LATENCIES_US,
         ),
+        "queue_lost_entries_total": RequestMetric(
+            "counter",
+            "Entries that the queues of plugins could not deliver",
+            ("queue",),
+            "an entry was lost",
+        ),
         "request_latency_ms": RequestMetric(
             "histogram",
             "Total latency of a request in ms",

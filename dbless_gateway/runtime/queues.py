@@ -22,6 +22,7 @@ from time import monotonic
 from typing import Any
 
 Send = Callable[[Sequence[Any]], Awaitable[None]]
+CountLost = Callable[[str, int], None]  # name of the queue, entries
 
 # Not worth a timer: the rest of a coalescing delay below this is skipped.
 _SHORTEST_WAIT_S = 0.05
@@ -53,11 +54,19 @@ class QueueParameters:
 class BatchQueue:
     """One queue; satisfies ``pdk.plugin.Queue``."""
 
-    def __init__(self, name: str, parameters: QueueParameters, send: Send, log: logging.Logger) -> None:
+    def __init__(
+        self,
+        name: str,
+        parameters: QueueParameters,
+        send: Send,
+        log: logging.Logger,
+        count_lost: CountLost | None = None,
+    ) -> None:
         self.name = name
         self.parameters = parameters
         self.send = send
         self.lost_entries = 0
+        self._count_lost = count_lost
         self._log = log
         self._entries: deque[Any] = deque()
         self._size_bytes = 0
@@ -102,6 +111,7 @@ class BatchQueue:
             await asyncio.gather(*pending, return_exceptions=True)
         if self._entries:
             self._log.error("queue %s: closed, %d entries were lost", self.name, len(self._entries))
+            self._lose(len(self._entries))
 
     async def finish(self) -> None:
         """Send what is left without waiting for more, with the retries that the queue has."""
@@ -128,7 +138,7 @@ class BatchQueue:
         # Kong sets no limit here; ours is the one of waiting entries, because a dead sink must cost bounded
         # memory.
         if len(self._tasks) >= self.parameters.max_entries:
-            self.lost_entries += 1
+            self._lose(1)
         else:
             self._start(self._deliver([entry]))
 
@@ -171,12 +181,12 @@ class BatchQueue:
                 await self.send(batch)
                 return
             except asyncio.CancelledError:
-                self.lost_entries += len(batch)
+                self._lose(len(batch))
                 raise
             except Exception as error:  # noqa: BLE001 - a sender's failure is never the gateway's.
                 self._log.warning("queue %s: could not send %d entries: %s", self.name, len(batch), error)
             if monotonic() - started > self.parameters.max_retry_time or self._is_closing:
-                self.lost_entries += len(batch)
+                self._lose(len(batch))
                 self._log.error(
                     "queue %s: could not send entries due to max_retry_time exceeded. "
                     "%d queue entries were lost",
@@ -194,7 +204,7 @@ class BatchQueue:
 
     def _make_room(self, size_bytes: int, max_bytes: int) -> bool:
         if size_bytes > max_bytes:
-            self.lost_entries += 1
+            self._lose(1)
             self._log.error("queue %s: an entry of %d bytes is larger than max_bytes", self.name, size_bytes)
             return False
         dropped = 0
@@ -218,7 +228,12 @@ class BatchQueue:
     def _forget_oldest(self) -> None:
         entry = self._entries.popleft()
         self._size_bytes -= len(entry) if isinstance(entry, str | bytes) else 0
-        self.lost_entries += 1
+        self._lose(1)
+
+    def _lose(self, count: int) -> None:
+        self.lost_entries += count
+        if self._count_lost is not None:
+            self._count_lost(self.name, count)
 
     def _watch_capacity(self) -> None:
         is_near = len(self._entries) >= self.parameters.max_entries * _WARNING_SHARE
@@ -228,10 +243,11 @@ class BatchQueue:
 
 
 class Queues:
-    """The queues of one worker, by name."""
+    """The queues of one worker, by name; ``count_lost`` hears of entries that were not delivered."""
 
-    def __init__(self, log: logging.Logger) -> None:
+    def __init__(self, log: logging.Logger, count_lost: CountLost | None = None) -> None:
         self._log = log
+        self._count_lost = count_lost
         self._queues: dict[str, BatchQueue] = {}
         self._released: list[BatchQueue] = []
 
@@ -239,7 +255,9 @@ class Queues:
         """Return the queue of that name, made on first use; the newest parameters and ``send`` apply."""
         queue = self._queues.get(name)
         if queue is None:
-            queue = self._queues[name] = BatchQueue(name, QueueParameters.of(parameters), send, self._log)
+            queue = self._queues[name] = BatchQueue(
+                name, QueueParameters.of(parameters), send, self._log, self._count_lost
+            )
         else:
             queue.parameters = QueueParameters.of(parameters)
             queue.send = send

@@ -51,9 +51,10 @@ class GatewayEngine:
     def __init__(self, boot: Boot, bus: ChannelBus) -> None:
         self._options = boot.options
         self._default_pairs = boot.default_pairs
-        queue_log = logging.getLogger("dbless_gateway.queue")
-        self._belongings = Belongings(Queues(queue_log), logging.getLogger("dbless_gateway.plugin"))
-        self._runtime = _runtime(boot, bus, self._belongings)
+        metrics = SharedMetrics.attach(boot.metrics_fd, worker=boot.index, workers=boot.workers)
+        queues = Queues(logging.getLogger("dbless_gateway.queue"), _loss_counter(metrics))
+        self._belongings = Belongings(queues, logging.getLogger("dbless_gateway.plugin"))
+        self._runtime = _runtime(boot, bus, metrics, self._belongings)
         self._gateway: Gateway | None = None
         self._access_log = AccessLog(boot.options.access_log) if boot.options.access_log else None
         self._version = 0
@@ -157,7 +158,22 @@ class GatewayEngine:
             self._access_log.reopen()
 
 
-def _runtime(boot: Boot, bus: ChannelBus, belongings: Belongings) -> RuntimeState:
+def _loss_counter(metrics: SharedMetrics) -> Callable[[str, int], None]:
+    """Return what counts lost entries by the plugin whose queue it was."""
+    adders: dict[str, Callable[[int], None]] = {}
+
+    def count(queue: str, entries: int) -> None:
+        # The rest of a name holds an address or an id.
+        plugin = queue.partition(":")[0]
+        add = adders.get(plugin)
+        if add is None:
+            add = adders[plugin] = metrics.counter("queue_lost_entries_total", (("queue", plugin),))
+        add(entries)
+
+    return count
+
+
+def _runtime(boot: Boot, bus: ChannelBus, metrics: SharedMetrics, belongings: Belongings) -> RuntimeState:
     options = boot.options
     counters = SharedCounters.attach(boot.counters_fd, workers=boot.workers)
     host = PluginHost(
@@ -165,7 +181,7 @@ def _runtime(boot: Boot, bus: ChannelBus, belongings: Belongings) -> RuntimeStat
         counters=counters,
         secret=counters.secret,
         cache=RingCache.attach(boot.cache_fd, workers=boot.workers),
-        metrics=SharedMetrics.attach(boot.metrics_fd, worker=boot.index, workers=boot.workers),
+        metrics=metrics,
         belongings=belongings,
         trusted_file=options.trusted_certificates,
     )

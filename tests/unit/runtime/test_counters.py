@@ -116,3 +116,16 @@ def test_is_exact_over_processes() -> None:
     assert counters.read("shared") == 1000
     assert sum(int.from_bytes(reports[at : at + 4], "big") for at in range(0, 16, 4)) == 1000
     counters.close()
+
+
+@pytest.mark.slow
+def test_a_million_identities_fit_the_memory_of_a_node() -> None:
+    """The size never changes, and hardly anybody's count is given up before its window ends."""
+    table = SharedCounters.create()
+    size_bytes = os.fstat(table.fd).st_size
+    for number in range(1_000_000):
+        table.increment(f"r1:{number}", 1, None, FAR)
+    kept = sum(table.read(f"r1:{number}") for number in range(0, 1_000_000, 100))
+    assert kept > 9_900, "one in a hundred at most"
+    assert os.fstat(table.fd).st_size == size_bytes <= 65 * 1024 * 1024
+    table.close()
