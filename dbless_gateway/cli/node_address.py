@@ -82,7 +82,7 @@ def ask(arguments: argparse.Namespace, method: str, path: str) -> tuple[int, Any
     address = address_of(arguments)
     parts = urlsplit(address.url)
     connection = _connection(parts, address)
-    headers = {"Kong-Admin-Token": address.token} if address.token else {}
+    headers = {"Kong-Admin-Token": address.token.encode()} if address.token else {}
     try:
         connection.request(method, parts.path.rstrip("/") + path, headers=headers)
         response = connection.getresponse()

@@ -20,7 +20,7 @@ from tests.support.wire import ConnectionClosed
 
 pytestmark = pytest.mark.slow
 
-TOKEN = "a token"
+TOKEN = "a tökén"
 
 
 class Site:
