@@ -6,6 +6,7 @@ The set's address is given, or found by OpenID Connect discovery. Rules of the f
 2. While the issuer cannot be reached, keys that were good go on being used, up to a limit.
 3. A token with an unknown key id makes the keys be fetched again, but tokens cannot make that happen often:
    anybody can write one.
+4. A clock that goes back makes keys old, not new for longer.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ class RemoteKeys:
     @property
     def is_fresh(self) -> bool:
         """Tell whether the issuer need not be asked yet."""
-        return self._now() - self._fetched_at <= self._source.fresh_s
+        return 0 <= self._now() - self._fetched_at <= self._source.fresh_s
 
     def known(self, key_id: str | None, algorithm: str) -> tuple[Verifier, ...] | None:
         """Return what may verify such a token; None when the issuer has to be asked first."""
@@ -107,7 +108,9 @@ class RemoteKeys:
             await asyncio.wait([self._refreshing])
 
     def _may_ask(self) -> bool:
-        return self._refreshing is not None or self._now() >= self._ask_again_at
+        # A longer pause than there is comes of a clock that went back.
+        pause_s = self._ask_again_at - self._now()
+        return self._refreshing is not None or not 0 < pause_s <= _PAUSE_AFTER_SUCCESS_S
 
     def _is_usable(self) -> bool:
         return self._now() - self._fetched_at <= self._source.fresh_s + self._source.stale_s

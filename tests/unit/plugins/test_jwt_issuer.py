@@ -238,6 +238,18 @@ def test_a_new_key_is_found_and_strangers_cannot_make_us_ask() -> None:
     play(scenario)
 
 
+def test_a_clock_that_goes_back_does_not_keep_keys_for_longer() -> None:
+    async def scenario(stage: Stage) -> None:
+        await stage.ask(signed())
+        stage.host.clock -= 3600
+        stage.issuer.documents["/keys"] = {"keys": [published("r1", kid="r1")]}
+        assert await stage.ask(signed("r1", "r1")) == (0, None)
+        assert await stage.ask(signed()) == (401, "No key found for given token")
+        assert stage.issuer.asked == ["/keys"] * 2
+
+    play(scenario)
+
+
 def test_keys_that_are_not_for_signatures() -> None:
     async def scenario(stage: Stage) -> None:
         stage.issuer.documents["/keys"] = {
