@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import YAMLError
 
-from dbless_gateway.config.document import plain
+from dbless_gateway.config.document import Document, plain
 from dbless_gateway.config.faults import Fatal
 from dbless_gateway.config.json_positions import read_json
 from dbless_gateway.config.positions import read_yaml
@@ -68,11 +68,16 @@ def reformat(text: str, *, is_json: bool) -> str:
 
 def data_of(text: str, *, is_json: bool) -> Any:
     """Return what a text says, as the gateway reads it."""
+    return plain(document_of(text, is_json=is_json).data)
+
+
+def document_of(text: str, *, is_json: bool) -> Document:
+    """Return what the gateway reads a text as, without an environment: expressions stay what they are."""
     try:
         document, _ = (read_json if is_json else read_yaml)(text, "")
     except Fatal as failure:
         raise NotEditable(failure.fault.message) from None
-    return plain(document.data)
+    return document
 
 
 def rename_key(mapping: dict[str, Any], old: str, new: str, value: Any) -> None:

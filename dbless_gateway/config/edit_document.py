@@ -6,10 +6,11 @@ way the new text is read again and must mean exactly what the old one means with
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
-from dbless_gateway.config.document import plain
-from dbless_gateway.config.edit import Editable, NotEditable, data_of
+from dbless_gateway.config.document import Document, plain
+from dbless_gateway.config.edit import Editable, NotEditable, document_of
 from dbless_gateway.config.edit_splice import NotSpliceable, splice
 from dbless_gateway.config.edit_steps import Step, apply, simplified
 
@@ -17,16 +18,32 @@ from dbless_gateway.config.edit_steps import Step, apply, simplified
 ROUND_TRIP_MAX_BYTES = 1024 * 1024
 
 
-def edit(text: str, steps: Sequence[Step], *, is_json: bool) -> str:
-    """Return the text after the steps; raises ``NotEditable``."""
-    before = data_of(text, is_json=is_json)
-    simple = simplified(before, steps)
-    expected = plain(before)
+# What a text is read as, with expressions for what they are; raises ``NotEditable``.
+Reader = Callable[[str], Document]
+
+
+def edit(
+    text: str,
+    steps: Sequence[Step],
+    *,
+    is_json: bool,
+    document: Document | None = None,
+    read: Reader | None = None,
+) -> str:
+    """Return the text after the steps; raises ``NotEditable``.
+
+    Reading is most of the work: who has read the text already gives its ``document``, and who goes on with
+    the new one gives a ``read`` that remembers.
+    """
+    read = read or partial(document_of, is_json=is_json)
+    document = document or read(text)
+    simple = simplified(document.data, steps)
+    expected = plain(document.data)
     apply(expected, simple)
     if not is_json:
         try:
-            after = splice(text, simple)
-            if data_of(after, is_json=False) == expected:
+            after = splice(text, document, simple)
+            if read(after).data == expected:
                 return after
         except (NotSpliceable, NotEditable):
             pass
@@ -35,6 +52,6 @@ def edit(text: str, steps: Sequence[Step], *, is_json: bool) -> str:
     editable = Editable(text, is_json=is_json)
     apply(editable.tree, simple)
     after = editable.render()
-    if data_of(after, is_json=is_json) != expected:
+    if read(after).data != expected:
         raise NotEditable("the place is shared by several entities, or cannot be changed without loss")
     return after

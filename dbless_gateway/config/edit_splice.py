@@ -19,7 +19,6 @@ import yaml
 from dbless_gateway.config.document import Document, Map, Seq
 from dbless_gateway.config.drafts import Path
 from dbless_gateway.config.edit_steps import Add, Drop, Put, Step, at
-from dbless_gateway.config.positions import read_yaml
 
 _WIDTH = 1 << 20
 _BEFORE_ENTRY = re.compile(r" *(?:- +)*")
@@ -31,9 +30,8 @@ class NotSpliceable(Exception):
     """The place is written in a way that lines cannot be exchanged in."""
 
 
-def splice(text: str, steps: Sequence[Step]) -> str:
-    """Return the text after simplified steps."""
-    document, _ = read_yaml(text, "")
+def splice(text: str, document: Document, steps: Sequence[Step]) -> str:
+    """Return the text after simplified steps; the document is what the text was read as."""
     return _Splicer(text, document).apply(steps)
 
 

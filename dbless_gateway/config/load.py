@@ -29,7 +29,7 @@ from dbless_gateway.config.drafts import Draft, Report
 from dbless_gateway.config.entities import Entities, PluginCode
 from dbless_gateway.config.freeze import freeze
 from dbless_gateway.config.link import assign_ids, check_authorities, link, memberships
-from dbless_gateway.config.parse import parse
+from dbless_gateway.config.parse import KnownTexts, parse
 from dbless_gateway.config.problems import Problem
 from dbless_gateway.config.root import Root, read_roots
 from dbless_gateway.config.rules import Judge
@@ -85,13 +85,16 @@ class Loaded:
     documents: Sequence[Document]
 
 
-def load(sources: Sequence[Source], options: LoadOptions | None = None) -> Loaded:
-    """Load one configuration from all sources together."""
+def load(
+    sources: Sequence[Source], options: LoadOptions | None = None, known: KnownTexts | None = None
+) -> Loaded:
+    """Load one configuration from all sources together; ``known`` texts are not read once more."""
     options = options if options is not None else LoadOptions()
     report = Report()
     with _without_collector():
         texts = _texts(sources, options, report)
-        documents = [document for text in texts if (document := parse(text, options, report)) is not None]
+        parsed = [parse(text, options, report, known) for text in texts]
+        documents = [document for document in parsed if document is not None]
         entities = _link(read_roots(documents, load_schemas(), report), texts, options, report)
     by_name = {text.name: text.text for text in texts}
     brought = options.plugins

@@ -12,8 +12,10 @@ from dbless_gateway.proxy.options import ProxyOptions
 from dbless_gateway.runtime.report import CertificateExpiry
 from dbless_gateway.snapshot.foreign_plugins import NO_PLUGINS, PluginSettings
 
-# Kinds of frames in the loader's output.
-OUTCOME, SLICE = 0, 1
+# Kinds of frames in the loader's output; an editor, which goes on, says when an answer is complete.
+OUTCOME, SLICE, END = 0, 1, 2
+# The kind of all frames in an editor's input.
+REQUEST = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import gc
 import os
 import pickle
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import BinaryIO, NamedTuple
@@ -64,31 +64,43 @@ class Checked(NamedTuple):
 
 def check(request: LoadRequest) -> Checked:
     """Load and compile."""
-    plugins = prepare(request.plugins)
-    loading = LoadOptions(
+    loaded = load(_sources(request), loading_options(request))
+    entities, problems, texts = loaded.entities, loaded.problems, loaded.texts
+    # The parsed files are most of the memory, and the compiler needs none of it.
+    del loaded
+    return compiled(request, entities, problems, texts)
+
+
+def loading_options(request: LoadRequest) -> LoadOptions:
+    """Return how to load, with this process made ready for plugins from elsewhere."""
+    return LoadOptions(
         router_flavor=request.options.router_flavor,
         expand_env=request.expand_env,
         seed=request.seed,
-        plugins=plugins,
+        plugins=prepare(request.plugins),
     )
-    loaded = load(_sources(request), loading)
-    entities, problems, texts = loaded.entities, list(loaded.problems), tuple(loaded.texts.items())
-    # The parsed files are most of the memory, and the compiler needs none of it.
-    del loaded
+
+
+def compiled(
+    request: LoadRequest, entities: Entities | None, problems: Sequence[Problem], texts: Mapping[str, str]
+) -> Checked:
+    """Return what is known of a load after a dry run of compiling it."""
+    problems = list(problems)
     certificates: tuple[CertificateExpiry, ...] = ()
     if entities is not None:
         options = CompileOptions(
             request.options.router_flavor, request.options.target_tls, request.options.tls
         )
-        compiled = compile_snapshot(entities, DryRunHost(), options)
-        if isinstance(compiled, list):
-            entities, problems = None, problems + compiled
+        snapshot = compile_snapshot(entities, DryRunHost(), options)
+        if isinstance(snapshot, list):
+            entities, problems = None, problems + snapshot
         else:
             revealed = reveal(entities).entities
             problems += _expiring(revealed)
             certificates = expiries(revealed, request.listener_certificates)
     schemas = foreign_schemas(request.plugins.enabled) if entities is not None else {}
-    return Checked(entities, problems, texts if request.wants_texts else (), schemas, certificates)
+    wanted = tuple(texts.items()) if request.wants_texts else ()
+    return Checked(entities, problems, wanted, schemas, certificates)
 
 
 def _expiring(revealed: Entities) -> list[Problem]:

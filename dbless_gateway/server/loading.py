@@ -18,7 +18,7 @@ from dbless_gateway.config.problems import Problem
 from dbless_gateway.config.schemas import Schema
 from dbless_gateway.runtime.report import CertificateExpiry
 from dbless_gateway.server.frames import FrameReader
-from dbless_gateway.server.load_messages import SLICE, Loaded
+from dbless_gateway.server.load_messages import SLICE, Loaded, LoadRequest
 from dbless_gateway.server.spawning import child_environment
 
 LOADER_MODULE = "dbless_gateway.server.loader"
@@ -27,7 +27,7 @@ LOADER_MODULE = "dbless_gateway.server.loader"
 # mount).
 LOAD_TIMEOUT_S = 120.0
 
-_READ_BYTES = 256 * 1024
+READ_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +48,8 @@ class LoaderFailed(Exception):
     """The loader itself failed, which says nothing about the configuration."""
 
 
-async def load(request: object, command: Sequence[str]) -> Configuration | tuple[Problem, ...]:
-    """Ask a new process, a loader or an editor; return the configuration, or why there is none."""
+async def load(request: LoadRequest, command: Sequence[str]) -> Configuration | tuple[Problem, ...]:
+    """Ask a new loader process; return the configuration, or why there is none."""
     process = await asyncio.create_subprocess_exec(
         *command,
         env=child_environment(),
@@ -77,7 +77,7 @@ async def _converse(
     loaded: Loaded | None = None
     slices: list[bytes] = []
     frames = FrameReader()
-    while data := await process.stdout.read(_READ_BYTES):
+    while data := await process.stdout.read(READ_BYTES):
         for kind, body in frames.feed(data):
             if kind == SLICE:
                 slices.append(body)
@@ -86,6 +86,11 @@ async def _converse(
     code = await process.wait()
     if loaded is None or code != 0:
         raise LoaderFailed(f"the loader ended with code {code}")
+    return outcome(loaded, slices)
+
+
+def outcome(loaded: Loaded, slices: Sequence[bytes]) -> Configuration | tuple[Problem, ...]:
+    """Return the configuration, or why there is none."""
     if any(problem.severity == "error" for problem in loaded.problems):
         return loaded.problems
     return Configuration(

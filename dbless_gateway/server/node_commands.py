@@ -47,6 +47,8 @@ class Node(Protocol):
 
     def start_draining(self) -> None: ...
 
+    def wrote(self, file: str, text: str) -> None: ...
+
     def set_log_level(self, level: str) -> None: ...
 
 
@@ -60,6 +62,10 @@ class NodeCommands:
         self._catalog: Catalog | None = None
         self._writer = ConfigurationWriter(node, settings)
         self._explainer = Explainer(settings.proxy)
+
+    async def close(self) -> None:
+        """End what only the Admin API needs."""
+        await self._writer.close()
 
     async def node(self) -> NodeReport:
         """Return the node's state, with fresh counts of its workers."""

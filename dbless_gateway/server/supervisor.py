@@ -40,7 +40,7 @@ from dbless_gateway.server.service_manager import ServiceManager
 from dbless_gateway.server.shared import SharedState
 from dbless_gateway.server.slots import plan_slots
 from dbless_gateway.server.spawning import child_command
-from dbless_gateway.server.watcher import Fingerprint, changes, fingerprint
+from dbless_gateway.server.watcher import Known, changes, fingerprint
 from dbless_gateway.server.worker_pool import StartError, WorkerPool
 from dbless_gateway.snapshot.certificates import server_context
 from dbless_gateway.snapshot.key_pairs import KeyPair
@@ -86,6 +86,7 @@ class Supervisor:
         self._shared: SharedState | None = None
         self._self_signed: tuple[KeyPair, ...] | None = None
         self._health: NodeHealth | None = None
+        self._known = Known(())
         self._manager = ServiceManager(os.environ)
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -155,7 +156,7 @@ class Supervisor:
     async def _load_and_start(self) -> int:
         began = time.monotonic()
         logs.event(_log, "info", "loading", files=",".join(self._settings.files))
-        known = fingerprint(self._watched()) if self._settings.watch else ()
+        self._known.content = fingerprint(self._watched()) if self._settings.watch else ()
         loaded = await self._configurations.load()
         if not isinstance(loaded, Configuration):
             problems, recalled = loaded, await self._configurations.recall()
@@ -185,7 +186,7 @@ class Supervisor:
         self._spawn(self._manager.keep_alive(self._pool.is_alive))
         self._manager.ready(f"serving {loaded.hash}")
         if self._settings.watch:
-            self._spawn(self._watch(known))
+            self._spawn(self._watch())
         return EXIT_OK
 
     def _refuse_to_start(self, problems: Sequence[Problem]) -> int:
@@ -235,11 +236,15 @@ class Supervisor:
             loaded = supply()
             return await self._move(loaded, time.monotonic()) if loaded is not None else None
 
+    def wrote(self, file: str, text: str) -> None:
+        """Take a file that was just written for known: what is in it is served, or about to be."""
+        self._known.note(file, text)
+
     def _watched(self) -> tuple[str, ...]:
         return self._settings.files + self._settings.plugins.folders
 
-    async def _watch(self, known: Fingerprint) -> None:
-        async for _ in changes(self._watched(), known):
+    async def _watch(self) -> None:
+        async for _ in changes(self._watched(), self._known):
             await self.reload()
 
     def _note_load(
@@ -316,6 +321,7 @@ class Supervisor:
             await self._health.close()
         for server in self._servers:
             await server.close()
+        await self._commands.close()
         for listener in self._listeners:
             listener.close()
         self._passed.close()

@@ -34,11 +34,21 @@ _SUFFIXES = frozenset({".yaml", ".yml", ".json", ".py"})
 Fingerprint = tuple[tuple[str, str], ...]
 
 
-async def changes(paths: Sequence[str], known: Fingerprint) -> AsyncIterator[Fingerprint]:
-    """Yield a fingerprint whenever the content below ``paths`` is another one than before, and complete.
+class Known:
+    """The content that is served or was refused: nothing has changed as long as it stands in the files."""
 
-    ``known`` was taken before the content was loaded, so that a change in between is not missed.
-    """
+    def __init__(self, content: Fingerprint) -> None:
+        """``content`` was taken before it was loaded, so that a change in between is not missed."""
+        self.content = content
+
+    def note(self, file: str, text: str) -> None:
+        """Note that this process has written a file itself, and serves what is in it."""
+        name, digest = str(Path(file)), xxhash.xxh3_128_hexdigest(text.encode())
+        self.content = tuple((other, digest if other == name else old) for other, old in self.content)
+
+
+async def changes(paths: Sequence[str], known: Known) -> AsyncIterator[Fingerprint]:
+    """Yield a fingerprint whenever the content below ``paths`` is not the known one, and complete."""
     seen: tuple[object, ...] | None = None
     while True:
         folders = watched_folders(paths)
@@ -47,8 +57,8 @@ async def changes(paths: Sequence[str], known: Fingerprint) -> AsyncIterator[Fin
             if eventful or signature != seen:
                 seen = signature
                 current = await _settled(paths)
-                if current != known and _is_complete(current):
-                    known = current
+                if current != known.content and _is_complete(current):
+                    known.content = current
                     yield current
             if watched_folders(paths) != folders:
                 break

@@ -22,14 +22,12 @@ from dbless_gateway.config.problems import Problem
 from dbless_gateway.runtime.report import ReloadReport
 from dbless_gateway.server import logs
 from dbless_gateway.server.configurations import Configurations
+from dbless_gateway.server.editing import EditorProcess
 from dbless_gateway.server.editor import EditRequest
-from dbless_gateway.server.loading import Configuration, LoaderFailed, load
+from dbless_gateway.server.loading import Configuration, LoaderFailed
 from dbless_gateway.server.options import ServerSettings
-from dbless_gateway.server.spawning import child_command
 
 _log = logging.getLogger(__name__)
-
-EDITOR_MODULE = "dbless_gateway.server.editor"
 
 # What a text without a file is called in its problems.
 TEXT_NAME = "<config>"
@@ -46,6 +44,8 @@ class Node(Protocol):
 
     async def serve(self, supply: Callable[[], Configuration | None]) -> ReloadReport | None: ...
 
+    def wrote(self, file: str, text: str) -> None: ...
+
 
 class ConfigurationWriter:
     """See the module."""
@@ -54,6 +54,11 @@ class ConfigurationWriter:
         self._node = node
         self._settings = settings
         self._turn = asyncio.Lock()
+        self._editor = EditorProcess()
+
+    async def close(self) -> None:
+        """End what is kept for the next write."""
+        await self._editor.close()
 
     async def serve_text(self, text: str, *, persist: bool) -> Sequence[Problem]:
         """Serve a text; return the errors because of which it is not served."""
@@ -67,6 +72,7 @@ class ConfigurationWriter:
                 return [problem for problem in loaded if problem.severity == "error"]
             if file is not None:
                 await asyncio.to_thread(replace_file, Path(file), text)
+                self._node.wrote(file, text)
             report = await self._node.serve(lambda: loaded)
             logs.event(_log, "notice", "served a posted configuration", hash=loaded.hash, persisted=persist)
             if report is not None and report.outcome == "rejected":
@@ -101,37 +107,41 @@ class ConfigurationWriter:
             raise Failure(made.refusal)
         if not made.file:
             return Written(made.entity_id, made.is_new)
-        report = await self._node.serve(lambda: _replaced(made, configuration))
+        report = await self._node.serve(lambda: self._replaced(made, configuration))
         if report is None:
             return None
         if report.outcome == "rejected":
             # The dry run said that it would work. The file must not say what nobody serves.
             await asyncio.to_thread(replace_file, Path(made.file), made.old)
+            self._node.wrote(made.file, made.old)
             raise plain(400, "; ".join(report.problems))
         logs.event(
             _log, "notice", "changed the file", change=change.title(), file=made.file, id=made.entity_id
         )
         return Written(made.entity_id, made.is_new)
 
+    def _replaced(self, made: Edit, configuration: Configuration) -> Configuration | None:
+        """Replace the file unless it has changed; done while no reload runs, so their order is that of files."""
+        path = Path(made.file)
+        if path.read_bytes() != made.old.encode():
+            return None
+        replace_file(path, made.new)
+        self._node.wrote(made.file, made.new)
+        return configuration
+
     async def _edited(self, change: Change) -> Configuration:
-        request = EditRequest(self._node.configurations.request, change)
+        configurations = self._node.configurations
         try:
-            found = self._node.configurations.taught(await load(request, child_command(EDITOR_MODULE)))
+            found = await self._editor.edit(EditRequest(configurations.request, change))
         except LoaderFailed as error:
             raise plain(500, "An unexpected error occurred") from error
         if isinstance(found, Configuration):
+            # What was refused, or changes nothing, is not a configuration to learn from.
+            if found.hash:
+                configurations.taught(found)
             return found
         errors = [problem for problem in found if problem.severity == "error"]
         raise plain(400, "; ".join(problem.headline() for problem in errors))
-
-
-def _replaced(made: Edit, configuration: Configuration) -> Configuration | None:
-    """Replace the file unless it has changed; done while no reload runs, so their order is that of files."""
-    path = Path(made.file)
-    if path.read_bytes() != made.old.encode():
-        return None
-    replace_file(path, made.new)
-    return configuration
 
 
 def replace_file(path: Path, text: str) -> None:

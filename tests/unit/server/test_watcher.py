@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dbless_gateway.server.watcher import Fingerprint, changes, fingerprint, watched_folders
+from dbless_gateway.server.watcher import Fingerprint, Known, changes, fingerprint, watched_folders
 
 pytestmark = pytest.mark.slow  # Real events are waited for.
 
@@ -25,8 +25,8 @@ class Watching:
         self.found: asyncio.Queue[Fingerprint] = asyncio.Queue()
 
     async def __aenter__(self) -> Watching:
-        known = await asyncio.to_thread(fingerprint, self.paths)
-        self.task = asyncio.create_task(self._collect(known))
+        self.known = Known(await asyncio.to_thread(fingerprint, self.paths))
+        self.task = asyncio.create_task(self._collect())
         await asyncio.sleep(0.3)  # The kernel's watch is set up in a thread, and nothing tells when.
         return self
 
@@ -35,8 +35,8 @@ class Watching:
         with suppress(asyncio.CancelledError):
             await self.task
 
-    async def _collect(self, known: Fingerprint) -> None:
-        async for found in changes(self.paths, known):
+    async def _collect(self) -> None:
+        async for found in changes(self.paths, self.known):
             self.found.put_nowait(found)
 
     async def next(self) -> None:
@@ -203,11 +203,38 @@ def test_a_change_before_the_watch_began_is_seen(tmp_path: Path) -> None:
 
     async def scenario() -> None:
         async with asyncio.timeout(LIMIT_S):
-            async for found in changes([str(file)], known):
+            async for found in changes([str(file)], Known(known)):
                 assert found != known
                 break
 
     asyncio.run(scenario())
+
+
+def test_what_this_process_wrote_is_no_change_and_what_others_write_is(tmp_path: Path) -> None:
+    file = tmp_path / "kong.yaml"
+    file.write_text("a")
+
+    async def scenario(watching: Watching) -> None:
+        watching.known.note(str(file), "b")
+        replace(file, "b")
+        # Back to what was there at first: only who knows of the write in between sees a change.
+        (tmp_path / "other.txt").write_text("an event")
+        replace(file, "a")
+        await watching.next()
+        assert watching.found.empty()
+
+    watch(scenario, file)
+
+
+def test_a_note_is_of_one_file(tmp_path: Path) -> None:
+    for name in ("a.yaml", "b.yaml"):
+        (tmp_path / name).write_text(name)
+    known = Known(fingerprint([str(tmp_path)]))
+    known.note(f"{tmp_path}/./b.yaml", "new")
+    known.note("elsewhere.yaml", "new")
+    assert known.content != fingerprint([str(tmp_path)])
+    (tmp_path / "b.yaml").write_text("new")
+    assert known.content == fingerprint([str(tmp_path)])
 
 
 def test_hidden_files_and_folders_do_not_belong(tmp_path: Path) -> None:
