@@ -1,8 +1,8 @@
 """The TLS session of every connection that carries requests: Python's own, read in pieces that fit.
 
 uvloop reads a session in pieces of 256 KiB, and for each of them CPython allocates that much, takes what is
-there, a TLS record of at most 16 KiB, and gives back the rest. Most of what TLS cost a small request was this:
-35 us of 45, against 5 with room for one record.
+there, a TLS record of at most 16 KiB, and gives back the rest. Where the allocator has to ask the system for it
+that takes 35 us against 5; of a connection that is made for one request it was an eighth of its cost.
 """
 
 from __future__ import annotations
