@@ -271,8 +271,8 @@ def _cached_us(router: Router[int], shape: Shape, size: int) -> float:
 
 def _uncached_us(router: Router[int], shape: Shape, size: int) -> float:
     numbers = _numbers(size)
-    # Every route is met once before: RE2 builds its automata when a pattern is first used.
-    _round_us(router, [shape.ask(number, 0) for number in range(size)])
+    # Every route is met once before, and with as many digits: RE2 builds its automata as they are first used.
+    _round_us(router, [shape.ask(number, REQUESTS * (ROUNDS + 1)) for number in range(size)])
     rounds = [
         [shape.ask(next(numbers), REQUESTS * (turn + 1) + serial) for serial in range(REQUESTS)]
         for turn in range(ROUNDS)
