@@ -39,6 +39,7 @@ wheel: $(VENV)/.installed
 # With a C compiler at hand the compiled wheel competes, too.
 bench: $(VENV)/.installed $(if $(shell command -v cc),$(VENV)-compiled/.installed)
 	$(BIN)/python -m benchmarks.validate
+	$(BIN)/python -m benchmarks.admin
 	$(BIN)/python -m benchmarks.micro_router
 	$(BIN)/python -m benchmarks.micro_balancing
 	$(BIN)/python -m benchmarks.load $(if $(shell command -v cc),--compiled $(VENV)-compiled/bin/python)
