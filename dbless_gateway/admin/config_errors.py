@@ -104,7 +104,7 @@ def _lua_key(key: str) -> str:
 def _drafts(text: str) -> list[Draft]:
     unheard = Report()
     parsed = parse(Text("config", text, "any"), LoadOptions(mock_env=True), unheard)
-    return collect_drafts(parsed, load_schemas(), unheard) if parsed and isinstance(parsed.data, dict) else []
+    return list(collect_drafts(parsed, load_schemas(), unheard)) if parsed and parsed.is_mapping() else []
 
 
 def _owner(problem: Problem, by_path: Mapping[str, Draft]) -> str | None:

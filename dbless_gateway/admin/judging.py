@@ -36,8 +36,7 @@ def mistakes_of(collection: str, fields: Mapping[str, Any], flavor: str) -> list
         # A number that is none, such as infinity.
         raise plain(400, failure.fault.message) from None
     judge = Judge(schemas, report, flavor)
-    drafts = collect_drafts(document, schemas, report)
-    for draft in drafts:
+    for draft in collect_drafts(document, schemas, report):
         judge.judge(draft)
     properties = schemas.entity(collection).record.properties
     errors = [problem for problem in report.problems if problem.severity == "error"]

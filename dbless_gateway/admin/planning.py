@@ -11,7 +11,7 @@ Runs in the editor process, over the file as it is now. Rules of the file:
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -21,7 +21,7 @@ from dbless_gateway.admin.collections import NESTINGS
 from dbless_gateway.admin.failures import lua_key, named, not_found, plain
 from dbless_gateway.admin.judging import check
 from dbless_gateway.admin.reading import child_of, no_such, parent_of, target_of
-from dbless_gateway.config.document import Document
+from dbless_gateway.config.document import ROOT, Document
 from dbless_gateway.config.document import plain as plain_data
 from dbless_gateway.config.drafts import Draft
 from dbless_gateway.config.edit_steps import Add, Drop, Put, Step
@@ -57,15 +57,14 @@ class Planner:
     """Plans writes over a loaded configuration."""
 
     entities: Entities
-    documents: Sequence[Document]
     flavor: str
     catalog: Catalog
     places: Places
 
     @classmethod
-    def over(cls, entities: Entities, documents: Sequence[Document], flavor: str) -> Planner:
+    def over(cls, entities: Entities, read: Callable[[], Sequence[Document]], flavor: str) -> Planner:
         """Make a planner."""
-        return cls(entities, documents, flavor, Catalog(entities), Places(documents))
+        return cls(entities, flavor, Catalog(entities), Places(read))
 
     def plan(self, change: Change) -> Plan:
         """Return how to make a change; raises a ``Failure`` when it cannot be."""
@@ -162,7 +161,7 @@ class Planner:
     def _document_for(self, collection: str) -> Document:
         """Return the file that has such entities already, else the first."""
         documents = self.places.documents
-        return next((document for document in documents if document.data.get(collection)), documents[0])
+        return next((document for document in documents if document.value(ROOT, (collection,))), documents[0])
 
     def _resolved(self, schema: EntitySchema, fields: dict[str, Any]) -> dict[str, Any]:
         """Return the fields with each reference as the id of something that exists."""
@@ -252,7 +251,7 @@ class Planner:
         self, schema: EntitySchema, draft: Draft, fields: dict[str, Any], source: Mapping[str, Any]
     ) -> dict[str, Any]:
         """Leave out what the file need not say; a file with defaults of its own must say everything."""
-        if any((document.data.get("_info") or {}).get("defaults") for document in self.places.documents):
+        if any(document.value(ROOT, ("_info", "defaults")) for document in self.places.documents):
             return fields
         properties = schema.record.properties
         return {

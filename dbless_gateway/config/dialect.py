@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from copy import copy
 from typing import Any
 
-from dbless_gateway.config.document import Document
+from dbless_gateway.config.document import ROOT, Document
 from dbless_gateway.config.drafts import Below, Draft, Finding, Report
 from dbless_gateway.config.messages import unknown_field
 from dbless_gateway.config.paths import migrate_path
@@ -22,37 +22,48 @@ OLD_VERSIONS = frozenset({"1.1", "2.1"})
 _DEFAULTED = {"services": "service", "routes": "route", "upstreams": "upstream", "targets": "target"}
 
 
-def translate(
-    drafts: list[Draft],
-    root: Mapping[str, Any],
-    version: str,
-    shared: Mapping[str, Document],
-    schemas: Schemas,
-    report: Report,
-) -> None:
-    """Translate the drafts of one file in place."""
-    info = root.get("_info")
-    info = info if isinstance(info, dict) else {}
-    defaults = info.get("defaults")
-    select_tags = info.get("select_tags")
-    for draft in drafts:
-        draft.fields.pop("_comment", None) if isinstance(draft.fields.get("_comment"), str) else None
-        if isinstance(defaults, dict) and draft.collection in _DEFAULTED:
-            _apply_defaults(draft, _DEFAULTED[draft.collection], defaults)
-        if isinstance(select_tags, list) and select_tags:
-            _add_tags(draft, select_tags)
+class Dialect:
+    """What one file says about all of its entities."""
+
+    def __init__(
+        self,
+        document: Document,
+        version: str,
+        shared: Mapping[str, Document],
+        schemas: Schemas,
+        report: Report,
+    ) -> None:
+        """``shared`` says in which file each plugin configuration is."""
+        info = document.value(ROOT, ("_info",))
+        info = info if isinstance(info, dict) else {}
+        defaults, select_tags = info.get("defaults"), info.get("select_tags")
+        self._defaults: Mapping[str, Any] = defaults if isinstance(defaults, dict) else {}
+        self._select_tags: list[Any] = select_tags if isinstance(select_tags, list) else []
+        self._is_old = version in OLD_VERSIONS
+        self._shared = shared
+        self._schemas = schemas
+        self._report = report
+
+    def translate(self, draft: Draft) -> None:
+        """Translate a draft of the file in place."""
+        if isinstance(draft.fields.get("_comment"), str):
+            del draft.fields["_comment"]
+        if self._defaults and draft.collection in _DEFAULTED:
+            _apply_defaults(draft, _DEFAULTED[draft.collection], self._defaults)
+        if self._select_tags:
+            _add_tags(draft, self._select_tags)
         if draft.collection == "plugins":
-            _apply_shared_config(draft, shared, report)
-            if version in OLD_VERSIONS:
-                _rename_old_fields(draft, schemas, report)
-        elif draft.collection == "routes" and version in OLD_VERSIONS:
+            _apply_shared_config(draft, self._shared, self._report)
+            if self._is_old:
+                _rename_old_fields(draft, self._schemas, self._report)
+        elif draft.collection == "routes" and self._is_old:
             _migrate_paths(draft)
 
 
 def _apply_defaults(draft: Draft, kind: str, defaults: Mapping[str, Any]) -> None:
     if isinstance(defaults.get(kind), dict):
         draft.fields = merge(defaults[kind], draft.fields)
-        draft.below.append(Below(draft.document, ("_info", "defaults", kind), ()))
+        draft.below += (Below(draft.document, ("_info", "defaults", kind), ()),)
 
 
 def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
@@ -78,10 +89,10 @@ def _apply_shared_config(draft: Draft, shared: Mapping[str, Document], report: R
         report.add(draft, Finding(("_config",), "format/plugin-config", f'_plugin_config "{name}" not found'))
         return
     own = draft.fields.get("config")
-    config = shared[name].data["_plugin_configs"][name]
+    config = shared[name].value(ROOT, ("_plugin_configs", name))
     if isinstance(config, dict) and (own is None or isinstance(own, dict)):
         draft.fields["config"] = merge(config, own or {})
-        draft.below.append(Below(shared[name], ("_plugin_configs", name), ("config",)))
+        draft.below += (Below(shared[name], ("_plugin_configs", name), ("config",)),)
 
 
 def _migrate_paths(draft: Draft) -> None:
@@ -127,7 +138,7 @@ def _rename(draft: Draft, config: dict[str, Any], old: str, new: str | None, rep
     report.add(draft, finding)
     if new is not None and config.get(new) is None:
         config[new] = value
-        draft.renamed[f"config.{new}"] = f"config.{old}"
+        draft.renamed = {**draft.renamed, f"config.{new}": f"config.{old}"}
 
 
 def _flatten_headers(draft: Draft, config: dict[str, Any], report: Report) -> None:

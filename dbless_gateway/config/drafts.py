@@ -7,20 +7,23 @@ only while a configuration is loaded.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, MutableMapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from dbless_gateway.config.codes import CODES
-from dbless_gateway.config.document import COLUMN_BITS, COLUMN_MASK, Document, Map, Span
+from dbless_gateway.config.document import COLUMN_BITS, COLUMN_MASK, ROOT, Document, Map, Span
 from dbless_gateway.config.entities import Where
 from dbless_gateway.config.faults import Fault
 from dbless_gateway.config.problems import Problem
+from dbless_gateway.config.schemas import EntitySchema
 
 Path = tuple[str | int, ...]
+Fields = MutableMapping[str, Any]
 
 # What people call an entity by, in this order.
 _NAMES = ("name", "username", "instance_name", "target", "prefix", "group", "custom_id", "kid", "id")
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 _NAMED_BY_KEY = frozenset({"keyauth_credential", "jwt_secret", "oauth2_credential"})
 
 
@@ -45,32 +48,90 @@ class Below(NamedTuple):
     prefix: Path
 
 
-@dataclass(slots=True, eq=False)
 class Draft:
     """One entity of a file.
 
-    ``fields`` has no child collections. ``index`` counts from 0 in the list called ``key`` of the parent or
-    of the document. ``renamed`` maps a translated field to the one that stands in the file.
+    ``node`` is its mapping in the document. ``fields`` are what the stages have made of it so far, and has no
+    child collections; before the first stage it is what the file says. ``index`` counts from 0 in the list
+    called ``key`` of the parent or of the document. ``renamed`` maps a translated field to the one that
+    stands in the file.
     """
 
-    collection: str
-    kind: str
-    document: Document
-    source: Map
-    fields: dict[str, Any]
-    key: str
-    index: int
-    parent: Draft | None = None
-    parent_field: str | None = None
-    id: str = ""
-    broken: bool = False
-    renamed: dict[str, str] = field(default_factory=dict)
-    below: list[Below] = field(default_factory=list)
+    # There is one for each entity of a file at a time, so what most of them do not need is shared.
+    __slots__ = (
+        "_fields",
+        "below",
+        "broken",
+        "document",
+        "id",
+        "index",
+        "key",
+        "node",
+        "parent",
+        "parent_field",
+        "renamed",
+        "schema",
+    )
+
+    def __init__(
+        self,
+        schema: EntitySchema,
+        document: Document,
+        node: int,
+        key: str,
+        index: int,
+        parent: Draft | None = None,
+        parent_field: str | None = None,
+    ) -> None:
+        self.schema = schema
+        self.document = document
+        self.node = node
+        self.key = key
+        self.index = index
+        self.parent = parent
+        self.parent_field = parent_field
+        self.id = ""
+        self.broken = False
+        self.renamed: Mapping[str, str] = _NOTHING
+        self.below: tuple[Below, ...] = ()
+        self._fields: Fields | None = None
+
+    @property
+    def collection(self) -> str:
+        """The name of the collection it is in."""
+        return self.schema.collection
+
+    @property
+    def kind(self) -> str:
+        """What one entity of its collection is called."""
+        return self.schema.kind
+
+    @property
+    def source(self) -> Map:
+        """The whole mapping as the file has it, made anew."""
+        source: Map = self.document.build(self.node)
+        return source
+
+    @property
+    def fields(self) -> Fields:
+        """The fields as far as the stages have come."""
+        if self._fields is None:
+            self._fields = self.given()
+        return self._fields
+
+    @fields.setter
+    def fields(self, fields: Fields) -> None:
+        self._fields = fields
+
+    def given(self) -> Map:
+        """Return the fields as the file has them, made anew."""
+        given: Map = self.document.build(self.node, self.schema.record.children)
+        return given
 
     @property
     def where(self) -> Where:
         """The place of the entity in its file."""
-        return self.document.where(self.source)
+        return self.document.where(self.node)
 
     def path(self) -> Path:
         """Return the place of the entity in the document."""
@@ -83,10 +144,14 @@ class Draft:
         kind = self.kind.replace("_", " ")
         if self.kind not in _NAMED_BY_KEY:
             for name in _NAMES:
-                value = self.fields.get(name)
+                value = self._told(name)
                 if isinstance(value, str) and value:
                     return f'{outer}{kind} "{value}"'
         return f"{outer}{kind} #{self.index + 1}"
+
+    def _told(self, name: str) -> Any:
+        """Return one field; to name an entity is no reason to build all of it."""
+        return self.document.value(self.node, (name,)) if self._fields is None else self._fields.get(name)
 
 
 class Report:
@@ -114,16 +179,16 @@ class Report:
         if CODES[finding.code].severity == "error":
             draft.broken = True
         path = _as_written(draft, finding.path)
-        for below in draft.below if not draft.document.has(draft.source, path) else ():
+        for below in draft.below if not draft.document.has(draft.node, path) else ():
             written = (*below.path, *path[len(below.prefix) :])
-            if path[: len(below.prefix)] == below.prefix and below.document.has(below.document.data, written):
+            if path[: len(below.prefix)] == below.prefix and below.document.has(ROOT, written):
                 self.add_place(below.document, written, finding)
                 return
-        if draft.document.is_unresolved(draft.source, path):
+        if draft.document.is_unresolved(draft.node, path):
             return
-        span = draft.document.locate(draft.source, path, key=finding.on_key)
+        span = draft.document.locate(draft.node, path, key=finding.on_key)
         label = draft.label()
-        message = _without_value(draft.document, draft.source, path, finding.message)
+        message = _without_value(draft.document, draft.node, path, finding.message)
         self._put(
             Problem(
                 file=draft.document.file,
@@ -143,10 +208,10 @@ class Report:
 
     def add_place(self, document: Document, path: Path, finding: Finding) -> None:
         """Add a finding about a part of a document that is no entity."""
-        if document.is_unresolved(document.data, path):
+        if document.is_unresolved(ROOT, path):
             return
-        span = document.locate(document.data, path, key=finding.on_key)
-        message = _without_value(document, document.data, path, finding.message)
+        span = document.locate(ROOT, path, key=finding.on_key)
+        message = _without_value(document, ROOT, path, finding.message)
         self._put(_plain(document.file, span, finding.code, render_path(path), message, finding.suggestion))
 
     def add_fault(self, file: str, fault: Fault) -> None:
@@ -185,13 +250,11 @@ def _plain(file: str, span: Span, code: str, path: str, message: str, suggestion
     )
 
 
-def _without_value(document: Document, container: Any, path: Path, message: str) -> str:
+def _without_value(document: Document, node: int, path: Path, message: str) -> str:
     """Return a message without a value that came from the environment: it may be a secret."""
-    if not document.is_substituted(container, path):
+    if not document.is_substituted(node, path):
         return message
-    value = container
-    for step in path:
-        value = value[step]
+    value = document.value(node, path)
     return message.replace(str(value), "***") if str(value) else message
 
 

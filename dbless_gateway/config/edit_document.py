@@ -37,8 +37,9 @@ def edit(
     """
     read = read or partial(document_of, is_json=is_json)
     document = document or read(text)
-    simple = simplified(document.data, steps)
-    expected = plain(document.data)
+    data = document.data
+    simple = simplified(data, steps)
+    expected = plain(data)
     apply(expected, simple)
     if not is_json:
         try:

@@ -16,9 +16,9 @@ from typing import Any
 
 import yaml
 
-from dbless_gateway.config.document import Document, Map, Seq
+from dbless_gateway.config.document import ROOT, Document, Map, Seq
 from dbless_gateway.config.drafts import Path
-from dbless_gateway.config.edit_steps import Add, Drop, Put, Step, at
+from dbless_gateway.config.edit_steps import Add, Drop, Put, Step
 
 _WIDTH = 1 << 20
 _BEFORE_ENTRY = re.compile(r" *(?:- +)*")
@@ -65,7 +65,7 @@ class _Splicer:
     # The steps.
 
     def _put(self, step: Put) -> Splice:
-        container = at(self._document.data, step.path)
+        container = self._document.value(ROOT, step.path)
         if not isinstance(container, Map) or not container:
             raise NotSpliceable
         path = (*step.path, step.key)
@@ -81,7 +81,7 @@ class _Splicer:
 
     def _replacement(self, path: Path, line: int, column: int, start: int, step: Put) -> Splice:
         new = self._shown({step.key: step.value}, column).rstrip("\n")
-        old = at(self._document.data, path)
+        old = self._document.value(ROOT, path)
         if isinstance(old, Map | Seq) and not self._is_flow(path):
             end = self._offsets[self._end_of_field(path, line, column)]
             found = _COMMENT_BEHIND_KEY.fullmatch(self._lines[line][column:].rstrip("\r\n"))
@@ -94,7 +94,7 @@ class _Splicer:
 
     def _add(self, step: Add) -> Splice:
         path = (*step.path, step.key)
-        items = at(self._document.data, path)
+        items = self._document.value(ROOT, path)
         if not isinstance(items, Seq) or self._is_flow(path):
             raise NotSpliceable
         line, dash = self._dash((*path, len(items) - 1))
@@ -116,7 +116,7 @@ class _Splicer:
         if not self._lines[line][:column].strip():
             return self._offsets[line], end, ""
         # The first field of an element stands behind the dash; the next one moves up.
-        names = list(at(self._document.data, step.path[:-1]))
+        names = list(self._document.value(ROOT, step.path[:-1]))
         if names[:1] != [step.path[-1]] or len(names) < 2:
             raise NotSpliceable
         next_line, next_column = self._key_place((*step.path[:-1], names[1]))
@@ -126,7 +126,7 @@ class _Splicer:
 
     def _key_place(self, path: Path) -> tuple[int, int]:
         """Return line and column of a field's name, both from 0."""
-        span = self._document.locate(self._document.data, path, key=True)
+        span = self._document.locate(ROOT, path, key=True)
         line, column = span.line - 1, span.column - 1
         if not _BEFORE_ENTRY.fullmatch(self._lines[line][:column]):
             raise NotSpliceable
@@ -134,7 +134,7 @@ class _Splicer:
 
     def _dash(self, path: Path) -> tuple[int, int]:
         """Return line and column of the dash before an element."""
-        span = self._document.full_span(self._document.data, path)
+        span = self._document.full_span(ROOT, path)
         before = self._lines[span.line - 1][: span.column - 1]
         if not _BEFORE_ENTRY.fullmatch(before) or "-" not in before:
             raise NotSpliceable
@@ -152,10 +152,10 @@ class _Splicer:
         return list(container)[-1] if behind_children or not own else own[-1]
 
     def _end_of_field(self, path: Path, line: int, column: int) -> int:
-        value = at(self._document.data, path)
+        value = self._document.value(ROOT, path)
         if isinstance(value, Seq) and value and not self._is_flow(path):
             # A list may stand as far left as the name of its field.
-            span = self._document.full_span(self._document.data, path)
+            span = self._document.full_span(ROOT, path)
             last, dash = self._dash((*path, len(value) - 1))
             if span.column - 1 == column or dash == column:
                 return self._end_of_block(last, dash)
@@ -163,9 +163,9 @@ class _Splicer:
 
     def _line_behind(self, path: Path) -> int:
         """Return the line behind a scalar that may have lines of any indentation."""
-        if isinstance(at(self._document.data, path), Map | Seq) and not self._is_flow(path):
+        if isinstance(self._document.value(ROOT, path), Map | Seq) and not self._is_flow(path):
             return 0
-        span = self._document.full_span(self._document.data, path)
+        span = self._document.full_span(ROOT, path)
         return span.end_line - 1 if span.end_column == 1 and span.end_line > span.line else span.end_line
 
     def _end_of_block(self, line: int, indent: int) -> int:
@@ -181,13 +181,13 @@ class _Splicer:
         return end
 
     def _offset_of_end(self, path: Path) -> int:
-        span = self._document.full_span(self._document.data, path)
+        span = self._document.full_span(ROOT, path)
         return self._offsets[span.end_line - 1] + span.end_column - 1
 
     def _is_flow(self, path: Path) -> bool:
         if not path:
             return self._text.lstrip()[:1] == "{"
-        span = self._document.full_span(self._document.data, path)
+        span = self._document.full_span(ROOT, path)
         line = self._lines[span.line - 1] if span.line <= len(self._lines) else ""
         return line[span.column - 1 : span.column] in ("{", "[", "*", "&")
 

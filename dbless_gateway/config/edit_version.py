@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from dbless_gateway.config.deprecated import Translation
-from dbless_gateway.config.dialect import OLD_VERSIONS, translate
-from dbless_gateway.config.document import Document, Map, plain
+from dbless_gateway.config.dialect import OLD_VERSIONS, Dialect
+from dbless_gateway.config.document import ROOT, Document, plain
 from dbless_gateway.config.drafts import Draft, Finding, Report
 from dbless_gateway.config.edit import Editable, NotEditable, rename_key
 from dbless_gateway.config.faults import Fatal
@@ -46,7 +46,7 @@ class Converted:
 def convert(text: str, file: str, *, is_json: bool) -> Converted:
     """Return the text in the current format."""
     document = _read(text, file, is_json=is_json)
-    version = document.data.get("_format_version")
+    version = document.value(ROOT, ("_format_version",))
     editable = Editable(text, is_json=is_json)
     # Unquoted it is a number, which no reader takes; that decK needs none goes back to its first format.
     conversion = _Conversion(document, "1.1" if version is None else str(version), editable.tree)
@@ -62,7 +62,7 @@ def _read(text: str, file: str, *, is_json: bool) -> Document:
         document, _ = (read_json if is_json else read_yaml)(text, file)
     except Fatal as failure:
         raise NotEditable(failure.fault.message) from None
-    if not isinstance(document.data, Map):
+    if not document.is_mapping():
         raise NotEditable("expected an object")
     return document
 
@@ -79,26 +79,22 @@ class _Conversion:
 
     def run(self) -> None:
         """Change the tree."""
-        before = {id(draft.source): plain(draft.source) for draft in self._drafts()}
-        drafts = self._drafts()
-        translate(drafts, {}, self.version, {}, self.schemas, Report())
-        for draft in drafts:
-            old = before[id(draft.source)]
+        dialect = Dialect(self.document, self.version, {}, self.schemas, Report())
+        for draft in collect_drafts(self.document, self.schemas, Report()):
+            old = plain(draft.given())
+            dialect.translate(draft)
             if draft.collection == "routes":
                 self._paths(draft, old.get("paths"))
             elif draft.collection == "plugins" and isinstance(old.get("config"), dict):
                 self._config(draft, old["config"])
-        if self.version in OLD_VERSIONS and self.document.data.get("_plugin_configs"):
+        if self.version in OLD_VERSIONS and self.document.value(ROOT, ("_plugin_configs",)):
             self._note(
                 ("_plugin_configs",),
                 "entries of `_plugin_configs` may have fields of 2.x; they are left as they are",
             )
-        if self.document.data.get("_format_version") != CURRENT:
+        if self.document.value(ROOT, ("_format_version",)) != CURRENT:
             self.tree["_format_version"] = CURRENT
             self._note(("_format_version",), f"format {self.version} is now {CURRENT}", is_open=False)
-
-    def _drafts(self) -> list[Draft]:
-        return collect_drafts(self.document, self.schemas, Report())
 
     def _paths(self, draft: Draft, old: object) -> None:
         new = draft.fields.get("paths")
@@ -152,7 +148,7 @@ class _Conversion:
         return node
 
     def _note(self, path: tuple[str | int, ...], text: str, *, is_open: bool = True) -> None:
-        span = self.document.locate(self.document.data, path)
+        span = self.document.locate(ROOT, path)
         self.notes.append(Note(span.line, text, is_open))
 
 

@@ -6,17 +6,18 @@ and the parity test between schemas and classes finds it first.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields as fields_of
 from hashlib import sha1
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from dbless_gateway.config import entities as e
 from dbless_gateway.config.certificates import digest
 from dbless_gateway.config.document import plain
-from dbless_gateway.config.drafts import Draft
+from dbless_gateway.config.drafts import Draft, Fields
 from dbless_gateway.config.password_hashes import is_password_hash
+from dbless_gateway.config.rows import as_dict
 from dbless_gateway.config.schemas import Record, Schemas
 from dbless_gateway.config.secrets import Generator
 
@@ -43,7 +44,7 @@ _CREDENTIAL_OWN = frozenset({"id", "consumer", "tags", "created_at"})
 
 
 def freeze(
-    drafts: Sequence[Draft],
+    drafts: list[Draft],
     members: Sequence[tuple[str, str]],
     schemas: Schemas,
     *,
@@ -52,25 +53,24 @@ def freeze(
     transform: bool,
     seed: bytes | None,
 ) -> e.Entities:
-    """Return the configuration; the drafts lose their fields.
+    """Return the configuration; uses up the drafts.
 
     ``transform`` says whether passwords are still to be hashed; secrets that the file leaves out come from
     ``seed``.
     """
     generator = Generator(seed)
+    stamps = _Stamps(int(now), round(now, 3))
     made: dict[str, list[Any]] = {name: [] for name in (*_CLASSES, "credentials")}
-    for draft in drafts:
+    for draft in _used_up(drafts):
         if draft.collection == "plugins":
             plugin = schemas.plugin(draft.fields["name"])
             assert plugin is not None, "plugins without a schema are refused before"
             _generate(draft, plugin.record, draft.fields["config"], generator.key)
         if draft.collection in _CLASSES:
-            made[draft.collection].append(_entity(draft, now))
+            made[draft.collection].append(_entity(draft, stamps))
         elif schemas.entity(draft.collection).credential_of is not None:
             _generate(draft, schemas.entity(draft.collection).record, draft.fields, generator.credential)
-            made["credentials"].append(_credential(draft, now, transform=transform))
-        # What was taken over is needed no more, and the next entity can have its memory.
-        draft.fields = {}
+            made["credentials"].append(_credential(draft, stamps, transform=transform))
     return e.Entities(
         format_version="3.0",
         hash=text_hash,
@@ -79,13 +79,27 @@ def freeze(
     )
 
 
-def _entity(draft: Draft, now: float) -> Any:
+def _used_up(drafts: list[Draft]) -> Iterator[Draft]:
+    """Yield the drafts in their order and forget each: the next entity can have its memory."""
+    drafts.reverse()
+    while drafts:
+        yield drafts.pop()
+
+
+class _Stamps(NamedTuple):
+    """The time of the load, in seconds; the same object for all entities."""
+
+    whole: int
+    exact: float
+
+
+def _entity(draft: Draft, stamps: _Stamps) -> Any:
     kind = _CLASSES[draft.collection]
-    values = draft.fields
-    own = {name: _tuples(values[name]) for name in _names(kind) if name in values}
+    values = as_dict(draft.fields)
+    own = {name: _own(values[name]) for name in _names(kind) if name in values}
     own["id"] = draft.id
     own["where"] = draft.where
-    stamp = round(now, 3) if draft.collection == "targets" else int(now)
+    stamp = stamps.exact if draft.collection == "targets" else stamps.whole
     own["updated_at"] = stamp
     if own["created_at"] is None:
         own["created_at"] = stamp
@@ -99,11 +113,14 @@ def _names(kind: Any) -> tuple[str, ...]:
     return tuple(kind.__match_args__)
 
 
-def _tuples(value: Any) -> Any:
-    """Return a field's value as entities keep it: lists as tuples, mappings as plain dicts."""
-    if isinstance(value, list):
-        return tuple(value)
+def _own(value: Any) -> Any:
+    """Return the value of a row as entities keep it: mappings as plain dicts; lists are tuples already."""
     return plain(value) if isinstance(value, dict) else value
+
+
+def _json(value: Any) -> Any:
+    """Return the value of a row as JSON has it."""
+    return list(value) if isinstance(value, tuple) else plain(value)
 
 
 def _route(own: dict[str, Any]) -> None:
@@ -150,11 +167,11 @@ def _build(kind: type[T], values: Mapping[str, Any]) -> T:
         elif isinstance(value, dict):
             made[field.name] = {name: tuple(items) for name, items in value.items()}
         else:
-            made[field.name] = _tuples(value)
+            made[field.name] = tuple(value) if isinstance(value, list) else value
     return kind(**made)
 
 
-def _generate(draft: Draft, record: Record, values: dict[str, Any], make: Callable[[str, str], str]) -> None:
+def _generate(draft: Draft, record: Record, values: Fields, make: Callable[[str, str], str]) -> None:
     """Fill in the secrets that the gateway makes itself, in place."""
     for name in record.generated:
         if values[name] is None:
@@ -169,18 +186,19 @@ def _kept_password(password: str, consumer: str) -> str:
     return sha1(text.encode("utf-8", "surrogatepass"), usedforsecurity=False).hexdigest()
 
 
-def _credential(draft: Draft, now: float, *, transform: bool) -> e.Credential:
-    own = {name: plain(value) for name, value in draft.fields.items() if name not in _CREDENTIAL_OWN}
-    consumer = draft.fields["consumer"]
+def _credential(draft: Draft, stamps: _Stamps, *, transform: bool) -> e.Credential:
+    fields = as_dict(draft.fields)
+    own = {name: _json(value) for name, value in fields.items() if name not in _CREDENTIAL_OWN}
+    consumer = fields["consumer"]
     if draft.collection == "basicauth_credentials" and transform:
         own["password"] = _kept_password(own["password"], consumer)
-    created_at = draft.fields["created_at"]
+    created_at = fields["created_at"]
     return e.Credential(
         id=draft.id,
         kind=draft.collection,
         consumer=consumer,
         fields=own,
-        tags=_tuples(draft.fields["tags"]),
-        created_at=int(now) if created_at is None else created_at,
+        tags=fields["tags"],
+        created_at=stamps.whole if created_at is None else created_at,
         where=draft.where,
     )

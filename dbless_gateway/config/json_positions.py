@@ -13,7 +13,7 @@ from math import isfinite
 from sys import intern
 from typing import Any, NoReturn
 
-from dbless_gateway.config.document import COLUMN_BITS, Document, Map, Seq
+from dbless_gateway.config.document import Document, Map, Seq
 from dbless_gateway.config.faults import Fatal, Fault
 from dbless_gateway.config.positions import MAX_DEPTH
 
@@ -52,16 +52,15 @@ def read_json(
 class _Reader:
     def __init__(self, text: str, file: str, substitute: Callable[[str, bool], Any] | None) -> None:
         self.text = text
-        self.document = Document(file)
+        self.document = Document(file, text)
         self.faults: list[Fault] = []
         self.substitute = substitute
-        self.container: Any = []
-        self.key: str | None = None
-        self.outer: list[tuple[Any, str | None]] = []
-        self.pairs: list[int] = []
+        # The innermost open container: its node, and its keys so far if it is an object.
+        self.at = -1
+        self.keys: set[str] | None = None
+        self.outer: list[tuple[int, set[str] | None]] = []
+        self.texts: dict[str, str] = {}
         self.state = _VALUE
-        self.line = 0
-        self.line_start = 0
 
     def read(self) -> None:
         """Consume the tokens up to the end."""
@@ -82,19 +81,9 @@ class _Reader:
                 self._scalar(str(kind), start, offset)
         if self.state != _END:
             self._fail(start)
-        self.document.data = self.container[0]
-
-    def _place(self, offset: int) -> int:
-        """Return the packed position of an offset; offsets only ever grow, but for one token's start."""
-        newline = self.text.find("\n", self.line_start, offset)
-        while newline >= 0:
-            self.line += 1
-            self.line_start = newline + 1
-            newline = self.text.find("\n", self.line_start, offset)
-        return self.line << COLUMN_BITS | (offset - self.line_start)
 
     def _fail(self, offset: int, reason: str | None = None) -> NoReturn:
-        place = self._place(offset)
+        place = self.document.place(offset)
         raise Fatal(Fault("json/syntax", place, place + 1, reason or f"expected {_EXPECTED[self.state]}"))
 
     def _decode(self, start: int, end: int) -> str:
@@ -112,18 +101,20 @@ class _Reader:
     def _scalar(self, kind: str, start: int, end: int) -> None:
         if self.state not in {_VALUE, _FIRST_VALUE}:
             self._fail(start)
-        place = self._place(start)
-        node = self.document.add(place, place + (end - start))
+        node = self.document.add(start, end, None)
         value: Any
         if kind == "text":
             value = self._decode(start, end)
+            # Many texts occur many times.
+            value = self.texts.setdefault(value, value)
             if self.substitute is not None and "$" in value:
                 value = self._substituted(value, node)
         elif kind == "word":
             value = _WORDS[self.text[start:end]]
         else:
             value = self._number(start, end)
-        self._put(value)
+        self.document.values[node] = value
+        self._end_value()
 
     def _number(self, start: int, end: int) -> int | float:
         text = self.text[start:end]
@@ -139,32 +130,29 @@ class _Reader:
         try:
             value = self.substitute(text, False)
         except Fatal as failure:
-            place = (self.document.starts[node], self.document.ends[node])
-            self.faults.append(Fault(failure.fault.code, *place, failure.fault.message))
+            self._fault(failure.fault.code, failure.fault.message, node)
             self.document.unresolved.add(node)
             return text
         if value is not text:
             self.document.substituted.add(node)
         return value
 
-    def _put(self, value: Any) -> None:
-        if self.key is None:
-            self.container.append(value)
-        else:
-            # Of a duplicate, the first stays: the second has been reported.
-            self.container.setdefault(self.key, value)
+    def _end_value(self) -> None:
         self.state = _COMMA if self.outer else _END
 
     def _begin_pair(self, key: str, start: int, end: int) -> None:
-        place = self._place(start)
-        self.document.add(place, place + (end - start))
-        self.pairs[-1] += 1
-        if key in self.container:
-            self.document.skipped.setdefault(self.container.at, set()).add(self.pairs[-1])
-            message = f"the key `{key}` is already given in this object"
-            self.faults.append(Fault("yaml/duplicate-key", place, place + (end - start), message))
-        self.key = intern(key)
+        assert self.keys is not None, "only an object has keys"
+        node = self.document.add(start, end, intern(key))
+        if key in self.keys:
+            # Of a duplicate, the first stays.
+            self.document.skipped.add(node)
+            self._fault("yaml/duplicate-key", f"the key `{key}` is already given in this object", node)
+        self.keys.add(key)
         self.state = _COLON
+
+    def _fault(self, code: str, message: str, node: int) -> None:
+        start, end = self.document.starts[node], self.document.ends[node]
+        self.faults.append(Fault(code, self.document.place(start), self.document.place(end), message))
 
     def _mark(self, mark: str, offset: int) -> None:
         state = self.state
@@ -175,34 +163,30 @@ class _Reader:
         elif mark == ":" and state == _COLON:
             self.state = _VALUE
         elif mark == "," and state == _COMMA:
-            self.state = _KEY if isinstance(self.container, Map) else _VALUE
+            self.state = _VALUE if self.keys is None else _KEY
         else:
             self._fail(offset)
 
     def _in_list(self) -> bool:
-        return isinstance(self.container, Seq) and self.state in {_COMMA, _FIRST_VALUE}
+        return self.keys is None and bool(self.outer) and self.state in {_COMMA, _FIRST_VALUE}
 
     def _in_object(self) -> bool:
-        return isinstance(self.container, Map) and self.state in {_COMMA, _FIRST_KEY}
+        return self.keys is not None and self.state in {_COMMA, _FIRST_KEY}
 
     def _open(self, mark: str, offset: int) -> None:
-        place = self._place(offset)
         if len(self.outer) >= MAX_DEPTH:
+            place = self.document.place(offset)
             raise Fatal(Fault("yaml/nesting", place, place + 1, f"nested more than {MAX_DEPTH} levels deep"))
-        container = Map() if mark == "{" else Seq()
-        container.at = self.document.add(place, place)
-        self.outer.append((self.container, self.key))
-        self.container, self.key = container, None
-        self.pairs.append(-1)
+        at = self.document.add(offset, offset, Map if mark == "{" else Seq)
+        self.outer.append((self.at, self.keys))
+        self.at, self.keys = at, set() if mark == "{" else None
         self.state = _FIRST_KEY if mark == "{" else _FIRST_VALUE
 
     def _close(self, offset: int) -> None:
-        container = self.container
-        self.document.ends[container.at] = self._place(offset + 1)
-        self.document.nexts[container.at] = len(self.document.starts)
-        self.pairs.pop()
-        self.container, self.key = self.outer.pop()
-        self._put(container)
+        self.document.ends[self.at] = offset + 1
+        self.document.nexts[self.at] = len(self.document.starts)
+        self.at, self.keys = self.outer.pop()
+        self._end_value()
 
 
 def _skip_space(text: str, offset: int) -> int:

@@ -89,7 +89,7 @@ def _typed(draft: Draft, name: str) -> str:
     if draft.parent is not None and name == draft.parent_field:
         return draft.parent.id
     # The source, because a target's text is completed in ``fields``; the fields, because decK has defaults.
-    value: Any = draft.source.get(name, draft.fields.get(name))
+    value: Any = draft.document.value(draft.node, (name,), draft.fields.get(name))
     if isinstance(value, dict):
         value = value.get("id") or value.get("name")
     return value if isinstance(value, str) else ""
@@ -157,23 +157,23 @@ def missing_reference(
 
 
 def _check_unique(drafts: list[Draft], schemas: Schemas, report: Report) -> None:
-    seen: dict[tuple[str, str, str], Draft] = {}
+    # By collection and field ("" is the id), so that an entity costs an entry and no key of its own.
+    seen: dict[tuple[str, str], dict[str, Draft]] = {}
     for draft in drafts:
         schema = schemas.entity(draft.collection)
         clash = False
         for field in schema.unique:
             value = draft.fields.get(field)
-            if (
-                isinstance(value, str)
-                and seen.setdefault((draft.collection, field, value), draft) is not draft
-            ):
+            if not isinstance(value, str):
+                continue
+            first = seen.setdefault((draft.collection, field), {}).setdefault(value, draft)
+            if first is not draft:
                 secret = "x-kong-secret" in schema.record.properties[field]
-                _report_clash(
-                    draft, field, HIDDEN if secret else value, seen[draft.collection, field, value], report
-                )
+                _report_clash(draft, field, HIDDEN if secret else value, first, report)
                 clash = True
-        if seen.setdefault((draft.collection, "", draft.id), draft) is not draft and not clash:
-            _report_clash(draft, "", draft.id, seen[draft.collection, "", draft.id], report)
+        first = seen.setdefault((draft.collection, ""), {}).setdefault(draft.id, draft)
+        if first is not draft and not clash:
+            _report_clash(draft, "", draft.id, first, report)
 
 
 def _report_clash(draft: Draft, field: str, value: str, first: Draft, report: Report) -> None:
@@ -183,7 +183,7 @@ def _report_clash(draft: Draft, field: str, value: str, first: Draft, report: Re
     )
     where = first.where
     hint = f"the first one is in {where.file}, line {where.line}"
-    path = (field,) if field else ("id",) if "id" in draft.source else ()
+    path = (field,) if field else ("id",) if draft.document.has(draft.node, ("id",)) else ()
     report.add(draft, Finding(path, "unique/value" if field else "unique/id", message, hint))
 
 

@@ -23,7 +23,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from dbless_gateway.config.dialect import translate
+from dbless_gateway.config.dialect import Dialect
 from dbless_gateway.config.document import Document
 from dbless_gateway.config.drafts import Draft, Report
 from dbless_gateway.config.entities import Entities, PluginCode
@@ -32,6 +32,7 @@ from dbless_gateway.config.link import assign_ids, check_authorities, link, memb
 from dbless_gateway.config.parse import KnownTexts, parse
 from dbless_gateway.config.problems import Problem
 from dbless_gateway.config.root import Root, read_roots
+from dbless_gateway.config.rows import RowMaker
 from dbless_gateway.config.rules import Judge
 from dbless_gateway.config.schemas import load_schemas
 from dbless_gateway.config.source import DEFAULT_MAX_BYTES, Source, Text, read_sources
@@ -75,14 +76,29 @@ class LoadOptions:
 class Loaded:
     """``entities`` is None exactly when one of the problems is an error; warnings may come with either.
 
-    ``texts`` (by file name) and ``documents`` are what was read, for those who show source lines or look for
-    more.
+    ``has_surprises`` tells whether there are scalars that YAML 1.1 reads in a way that few people expect.
     """
 
     entities: Entities | None
     problems: list[Problem]
-    texts: Mapping[str, str]
-    documents: Sequence[Document]
+    sources: Sequence[Text]
+    has_surprises: bool
+    options: LoadOptions
+    known: KnownTexts | None
+
+    @property
+    def texts(self) -> Mapping[str, str]:
+        """What was read, by file name, for those who show source lines or look for more."""
+        return {text.name: text.text for text in self.sources}
+
+    def documents(self) -> list[Document]:
+        """Return what the texts say, parsed once more unless they were known before.
+
+        Most who load a configuration never ask; to keep it for those who do would take twice its text.
+        """
+        unheard = Report()
+        found = [parse(text, self.options, unheard, self.known) for text in self.sources]
+        return [document for document in found if document is not None]
 
 
 def load(
@@ -95,13 +111,20 @@ def load(
         texts = _texts(sources, options, report)
         parsed = [parse(text, options, report, known) for text in texts]
         documents = [document for document in parsed if document is not None]
+        has_surprises = any(document.surprising for document in documents)
         entities = _link(read_roots(documents, load_schemas(), report), texts, options, report)
-    by_name = {text.name: text.text for text in texts}
     brought = options.plugins
     if entities is not None and brought.code:
         entities = _with_code(entities, brought.code)
     usable = not report.has_errors() and not brought.problems
-    return Loaded(entities if usable else None, [*brought.problems, *report.problems], by_name, documents)
+    return Loaded(
+        entities if usable else None,
+        [*brought.problems, *report.problems],
+        texts,
+        has_surprises,
+        options,
+        known,
+    )
 
 
 def _with_code(entities: Entities, code: tuple[PluginCode, ...]) -> Entities:
@@ -127,17 +150,16 @@ def _texts(sources: Sequence[Source], options: LoadOptions, report: Report) -> l
 def _link(roots: list[Root], texts: list[Text], options: LoadOptions, report: Report) -> Entities | None:
     schemas = load_schemas()
     judge = Judge(schemas, report, options.router_flavor, fast=options.fast_validation)
+    rows = RowMaker()
     drafts: list[Draft] = []
     for root in roots:
-        found = collect_drafts(root.document, schemas, report)
-        translate(found, root.document.data, root.version, root.shared, schemas, report)
-        drafts += found
-    for draft in drafts:
-        judge.judge(draft)
-    assign_ids(drafts, schemas)
-    directory = link(drafts, schemas, report)
-    check_authorities(drafts, directory, report)
-    members = memberships(drafts, directory, report)
+        dialect = Dialect(root.document, root.version, root.shared, schemas, report)
+        for draft in collect_drafts(root.document, schemas, report):
+            dialect.translate(draft)
+            judge.judge(draft)
+            draft.fields = rows.row(draft.schema, draft.fields)
+            drafts.append(draft)
+    members = _connect(drafts, report)
     secrets = resolve_references(drafts, schemas, options.environ, report, mock=options.mock_env)
     if report.has_errors():
         return None
@@ -148,6 +170,15 @@ def _link(roots: list[Root], texts: list[Text], options: LoadOptions, report: Re
         drafts, members, schemas, text_hash=digest, now=now, transform=transform, seed=options.seed
     )
     return replace(entities, secrets=secrets)
+
+
+def _connect(drafts: list[Draft], report: Report) -> list[tuple[str, str]]:
+    """Give entities their ids and resolve what they say of each other; return who is in which group."""
+    schemas = load_schemas()
+    assign_ids(drafts, schemas)
+    directory = link(drafts, schemas, report)
+    check_authorities(drafts, directory, report)
+    return memberships(drafts, directory, report)
 
 
 def _hash(texts: list[Text]) -> str:

@@ -8,14 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any
 from urllib.parse import urlsplit
 
 from dbless_gateway.config.addresses import normalize_target
-from dbless_gateway.config.drafts import Draft
+from dbless_gateway.config.drafts import Draft, Fields
 from dbless_gateway.config.schemas import EntitySchema, PluginSchema
-
-Fields = dict[str, Any]
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _SCHEMES_BY_PORT = {443: "https", 80: "http"}

@@ -4,9 +4,8 @@ Built directly over libyaml's event stream, which is several times faster than P
 it, costs no object per node. Rules of this file:
 
 - The loop is iterative: a file of 10,000 nested brackets must end in a problem, not in a full stack.
-- An alias yields the very object of its anchor. So memory cannot explode here, but whoever walks the data
-  would;
-  therefore the size *as written out* is counted while reading and has a limit.
+- An alias is one node that points to another. So memory cannot explode here, but whoever walks the data
+  would; therefore the size *as written out* is counted while reading and has a limit.
 - A mistake that leaves the data readable (a duplicate key) is noted and reading goes on.
 """
 
@@ -29,7 +28,7 @@ from yaml import (
 )
 from yaml.cyaml import CParser  # type: ignore[attr-defined]
 
-from dbless_gateway.config.document import COLUMN_BITS, COLUMN_MASK, Document, Map, Seq
+from dbless_gateway.config.document import COLUMN_BITS, COLUMN_MASK, Alias, Document, Map, Seq
 from dbless_gateway.config.faults import Fatal, Fault
 from dbless_gateway.config.scalars import is_surprising, resolve
 
@@ -58,7 +57,7 @@ _HINTS = (
 )
 
 _TAG = "tag:yaml.org,2002:"
-_NO_KEY: Any = object()
+_UNKNOWN: Any = object()
 
 Substitute = Callable[[str, bool], Any]
 
@@ -68,9 +67,9 @@ def read_yaml(text: str, file: str, substitute: Substitute | None = None) -> tup
 
     ``substitute(text, plain)`` sees every scalar that contains ``$`` and returns its value.
     """
-    builder = _Builder(file, substitute)
+    builder = _Builder(file, text, substitute)
     try:
-        builder.read(CParser(text))
+        builder.read(CParser(_Pieces(text)))
     except yaml.MarkedYAMLError as error:
         place = _place_of_error(error, text)
         wording = _wording(error)
@@ -116,26 +115,38 @@ def _pack(mark: Any) -> int:
     return place
 
 
-class _Anchor(NamedTuple):
-    """What an anchor stands for, how many nodes that is, and how many levels (0 for a scalar)."""
+class _Pieces:
+    """A text as a stream: the parser would encode all of it at once."""
 
-    value: Any
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._at = 0
+
+    def read(self, size: int = -1, /) -> str:
+        """Return the next piece."""
+        begin = self._at
+        self._at = begin + size if size >= 0 else len(self._text)
+        return self._text[begin : self._at]
+
+
+class _Anchor(NamedTuple):
+    """The node that an anchor names, how many nodes that is, and how many levels (0 for a scalar)."""
+
+    node: int
     nodes: int
     height: int
 
 
 class _Builder:
-    def __init__(self, file: str, substitute: Substitute | None) -> None:
-        self.document = Document(file)
+    def __init__(self, file: str, text: str, substitute: Substitute | None) -> None:
+        self.document = Document(file, text)
         self.faults: list[Fault] = []
         self.substitute = substitute
-        # The innermost open container, and the key that waits for its value: ``None`` inside a sequence and
-        # ``_NO_KEY`` in a mapping that expects a key.
-        self.container: Any = Seq()
-        self.container.at = 0
-        self.key: Any = None
-        self.outer: list[tuple[Any, Any]] = []
-        self.ordinals: dict[int, int] = {}
+        # The innermost open container: its node, and its keys so far if it is a mapping.
+        self.at = -1
+        self.keys: set[str] | None = None
+        self.wants_key = False
+        self.outer: list[tuple[int, set[str] | None]] = []
         # By name; None while the anchored container is still open.
         self.anchors: dict[str, _Anchor | None] = {}
         # By the node of an open container: its anchor, and ``expanded`` and ``deepest`` before it.
@@ -143,7 +154,8 @@ class _Builder:
         # Nodes that aliases stand for, and the deepest level reached, both as if aliases were written out.
         self.expanded = 0
         self.deepest = 0
-        self.merges: dict[int, list[Any]] = {}
+        # By the node of an open mapping: the values of its ``<<``.
+        self.merges: dict[int, list[int]] = {}
         self.plain: dict[str, Any] = {}
 
     def read(self, parser: Any) -> None:
@@ -169,7 +181,6 @@ class _Builder:
             elif kind is DocumentEndEvent:
                 self._expect_end(next_event())
                 break
-        self.document.data = self.container[0] if self.container else None
 
     def _expect_end(self, event: Any) -> None:
         if event.__class__ is not StreamEndEvent:
@@ -179,20 +190,18 @@ class _Builder:
 
     def _scalar(self, event: Any) -> None:
         document = self.document
-        mark = event.start_mark
-        document.starts.append(mark.line << COLUMN_BITS | mark.column)
-        mark = event.end_mark
-        document.ends.append(mark.line << COLUMN_BITS | mark.column)
+        document.starts.append(event.start_mark.index)
+        document.ends.append(event.end_mark.index)
         document.nexts.append(0)
         text = event.value
         plain = event.implicit[0]
-        if self.key is _NO_KEY:
+        if self.wants_key:
             self._begin_pair(text, plain)
             return
         if plain:
             # Most plain scalars occur many times: resolving each text once saves time, and memory too.
-            value = self.plain.get(text, _NO_KEY)
-            if value is _NO_KEY:
+            value = self.plain.get(text, _UNKNOWN)
+            if value is _UNKNOWN:
                 value = self.plain[text] = resolve(text)
             if value.__class__ is not str and is_surprising(text):
                 document.surprising.append((len(document.starts) - 1, text, value))
@@ -201,12 +210,9 @@ class _Builder:
         if self.substitute is not None and "$" in text:
             value = self._substituted(text, plain)
         if event.anchor is not None:
-            self.anchors[event.anchor] = _Anchor(value, 1, 0)
-        if self.key is None:
-            self.container.append(value)
-        else:
-            self.container[self.key] = value
-            self.key = _NO_KEY
+            self.anchors[event.anchor] = _Anchor(len(document.values), 1, 0)
+        document.values.append(value)
+        self.wants_key = self.keys is not None
 
     def _substituted(self, text: str, plain: bool) -> Any:
         assert self.substitute is not None
@@ -222,30 +228,23 @@ class _Builder:
         return value
 
     def _begin_pair(self, text: str, plain: bool) -> None:
-        """Take a scalar as the next key of the open mapping."""
-        container = self.container
-        at = container.at
-        ordinal = self.ordinals[at] = self.ordinals.get(at, -1) + 1
-        if text in container:
-            self._fault("yaml/duplicate-key", f"the key `{text}` is already given in this mapping")
-            self.document.skipped.setdefault(at, set()).add(ordinal)
-            self.key = None
-            self._redirect()
-            return
-        if plain and text == "<<":
-            self.document.skipped.setdefault(at, set()).add(ordinal)
-            self._redirect(self.merges.setdefault(at, []))
-            return
-        if plain and text[:1] in _SUSPECTS and not isinstance(resolve(text), str):
-            self._fault("yaml/key-type", f'a key must be text; write it in quotes: "{text}"')
+        """Take the node just added as the next key of the open mapping."""
+        document, keys = self.document, self.keys
+        assert keys is not None, "only a mapping wants keys"
         # A file has few different keys and many of each.
-        self.key = intern(text)
-
-    def _redirect(self, catcher: list[Any] | None = None) -> None:
-        """Let the value of the pair that has just begun go elsewhere than into the mapping."""
-        self.outer.append((self.container, _NO_KEY))
-        self.container = _OneValue(self, catcher if catcher is not None else [])
-        self.key = None
+        document.values.append(intern(text))
+        node = len(document.values) - 1
+        self.wants_key = False
+        if text in keys:
+            self._fault("yaml/duplicate-key", f"the key `{text}` is already given in this mapping")
+            document.skipped.add(node)
+        elif plain and text == "<<":
+            document.skipped.add(node)
+            self.merges.setdefault(self.at, []).append(node + 1)
+        else:
+            if plain and text[:1] in _SUSPECTS and not isinstance(resolve(text), str):
+                self._fault("yaml/key-type", f'a key must be text; write it in quotes: "{text}"')
+            keys.add(text)
 
     def _tagged(self, tag: str, text: str) -> Any:
         kind = tag.removeprefix(_TAG)
@@ -267,120 +266,102 @@ class _Builder:
         self._fault("yaml/tag", f"unknown tag {shown}")
 
     def _open_map(self, event: Any) -> None:
+        self._open(event, Map, set())
         if event.tag is not None and event.tag not in {"!", _TAG + "map"}:
-            self._open(event, Map(), _NO_KEY)
             self._unknown_tag(event.tag)
-        else:
-            self._open(event, Map(), _NO_KEY)
 
     def _open_seq(self, event: Any) -> None:
-        self._open(event, Seq(), None)
+        self._open(event, Seq, None)
         if event.tag is not None and event.tag not in {"!", _TAG + "seq"}:
             self._unknown_tag(event.tag)
 
-    def _open(self, event: Any, container: Any, key: Any) -> None:
-        start = _pack(event.start_mark)
-        if self.key is _NO_KEY:
+    def _open(self, event: Any, kind: type[Map] | type[Seq], keys: set[str] | None) -> None:
+        start = event.start_mark.index
+        if self.wants_key:
+            place = _pack(event.start_mark)
             message = (
                 "a mapping or a list cannot be a key; a text that begins with a brace or bracket needs quotes"
             )
-            raise Fatal(Fault("yaml/complex-key", start, start + 1, message, "write the text in quotes"))
-        container.at = self.document.add(start, start)
+            raise Fatal(Fault("yaml/complex-key", place, place + 1, message, "write the text in quotes"))
+        at = self.document.add(start, start, kind)
         if event.anchor is not None:
-            self.open_anchors[container.at] = (event.anchor, self.expanded + container.at, self.deepest)
+            self.open_anchors[at] = (event.anchor, self.expanded + at, self.deepest)
             self.anchors[event.anchor] = None
             self.deepest = 0
-        self._reach(len(self.outer) + 1, start)
-        self.outer.append((self.container, self.key))
-        self.container = container
-        self.key = key
+        self._reach(len(self.outer) + 1, event.start_mark)
+        self.outer.append((self.at, self.keys))
+        self.at, self.keys = at, keys
+        self.wants_key = keys is not None
 
-    def _reach(self, level: int, place: int) -> None:
+    def _reach(self, level: int, mark: Any) -> None:
         """Note a level of nesting, and refuse one that is too deep."""
         if level > MAX_DEPTH:
+            place = _pack(mark)
             message = f"nested more than {MAX_DEPTH} levels deep"
             raise Fatal(Fault("yaml/nesting", place, place + 1, message))
         self.deepest = max(self.deepest, level)
 
     def _close(self, event: Any) -> None:
-        document, container = self.document, self.container
-        at = container.at
-        document.ends[at] = _pack(event.end_mark)
+        document, at = self.document, self.at
+        document.ends[at] = event.end_mark.index
         document.nexts[at] = len(document.starts)
-        self.ordinals.pop(at, None)
         if at in self.merges:
-            self._merge(container, self.merges.pop(at))
+            self._merge(at, self.merges.pop(at))
         if at in self.open_anchors:
             name, nodes_before, deepest_before = self.open_anchors.pop(at)
             nodes = self.expanded + len(document.starts) - nodes_before
-            self.anchors[name] = _Anchor(container, nodes, self.deepest - len(self.outer) + 1)
+            self.anchors[name] = _Anchor(at, nodes, self.deepest - len(self.outer) + 1)
             self.deepest = max(self.deepest, deepest_before)
-        self.container, self.key = self.outer.pop()
-        self._put(container)
-
-    def _put(self, value: Any) -> None:
-        if self.key is None:
-            self.container.append(value)
-        else:
-            self.container[self.key] = value
-            self.key = _NO_KEY
+        self.at, self.keys = self.outer.pop()
+        self.wants_key = self.keys is not None
 
     def _alias(self, event: Any) -> None:
         start, end = _pack(event.start_mark), _pack(event.end_mark)
-        node = self.document.add(start, end)
         name = event.anchor
         if name not in self.anchors:
             raise Fatal(Fault("yaml/alias", start, end, f"no anchor `&{name}` before this alias"))
         anchor = self.anchors[name]
         if anchor is None:
             raise Fatal(Fault("yaml/alias", start, end, f"the anchor `&{name}` contains itself"))
-        value = anchor.value
+        document = self.document
+        value = document.values[anchor.node]
         self.expanded += anchor.nodes
-        self._reach(len(self.outer) + anchor.height, start)
-        if self.expanded + node > MAX_NODES:
+        self._reach(len(self.outer) + anchor.height, event.start_mark)
+        if self.expanded + len(document.values) > MAX_NODES:
             message = f"the aliases of this file expand to more than {MAX_NODES:,} values"
             raise Fatal(Fault("yaml/alias-expansion", start, end, message))
-        if self.key is _NO_KEY:
+        if self.wants_key:
             if not isinstance(value, str):
                 raise Fatal(
                     Fault("yaml/complex-key", start, end, "this alias is used as a key but is not text")
                 )
+            document.starts.append(event.start_mark.index)
+            document.ends.append(event.end_mark.index)
+            document.nexts.append(0)
             self._begin_pair(value, plain=False)
             return
-        self.document.aliases[node] = value
-        self._put(value)
+        if value is Map or value is Seq:
+            value = Alias
+            document.aliases[len(document.values)] = anchor.node
+        document.add(event.start_mark.index, event.end_mark.index, value)
+        self.wants_key = self.keys is not None
 
-    def _merge(self, container: Map, sources: list[Any]) -> None:
-        """Add the keys of ``<<`` sources that are not given; an earlier source wins over a later one."""
-        maps: list[Map] = []
+    def _merge(self, at: int, sources: list[int]) -> None:
+        """Note what a mapping takes over; of several sources with the same key the earlier one wins."""
+        document = self.document
+        maps: list[int] = []
         for source in sources:
-            for item in source if isinstance(source, Seq) else [source]:
-                if isinstance(item, Map):
-                    maps.append(item)
+            for item in document.items(source) if document.is_sequence(source) else [source]:
+                if document.is_mapping(item):
+                    maps.append(document.target(item))
                 else:
-                    self._fault("yaml/merge", "`<<` takes a mapping or a list of mappings", container.at)
-        for item in maps:
-            for key, value in item.items():
-                container.setdefault(key, value)
-        self.document.merged[container.at] = maps
+                    self._fault("yaml/merge", "`<<` takes a mapping or a list of mappings", at)
+        document.merged[at] = maps
 
     def _fault(self, code: str, message: str, node: int = -1) -> None:
-        self.faults.append(Fault(code, self.document.starts[node], self.document.ends[node], message))
+        start, end = self.document.starts[node], self.document.ends[node]
+        self.faults.append(Fault(code, self.document.place(start), self.document.place(end), message))
 
 
 # A plain key that does not begin with one of these (or is empty) cannot be anything but text.
 _SUSPECTS = frozenset(["", *"+-.0123456789~fFnNoOtTyY"])
-
-
-class _OneValue:
-    """Stands in for a container while a value that must not enter its mapping is read."""
-
-    def __init__(self, builder: _Builder, catcher: list[Any]) -> None:
-        self.builder = builder
-        self.catcher = catcher
-        self.at = -1
-
-    def append(self, value: Any) -> None:
-        """Keep the value and reopen the mapping."""
-        self.catcher.append(value)
-        self.builder.container, self.builder.key = self.builder.outer.pop()

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dbless_gateway.config.document import Document, Map
+from dbless_gateway.config.document import ROOT, Document
 from dbless_gateway.config.drafts import Finding, Report
 from dbless_gateway.config.records import dataclass
 from dbless_gateway.config.schemas import Schemas
@@ -40,7 +40,7 @@ def read_roots(documents: Sequence[Document], schemas: Schemas, report: Report) 
     validator = Validator(_root_schema(schemas, required=len(documents) < 2))
     good = [document for document in documents if _check_shape(document, validator, report)]
     _check_agreement(good, report)
-    versions = [document.data.get("_format_version") for document in good]
+    versions = [document.value(ROOT, ("_format_version",)) for document in good]
     named = [version for version in versions if isinstance(version, str)]
     if good and not named and len(documents) > 1:
         report.add_place(
@@ -52,7 +52,7 @@ def read_roots(documents: Sequence[Document], schemas: Schemas, report: Report) 
             document,
             version if isinstance(version, str) else (named or [_CURRENT])[0],
             shared,
-            document.data.get("_transform") is not False,
+            document.value(ROOT, ("_transform",)) is not False,
         )
         for document, version in zip(good, versions, strict=True)
     ]
@@ -67,22 +67,27 @@ def _root_schema(schemas: Schemas, *, required: bool) -> dict[str, Any]:
 
 
 def _check_shape(document: Document, validator: Validator, report: Report) -> bool:
-    if not isinstance(document.data, Map):
+    if not document.is_mapping():
         message = "failed parsing declarative configuration: expected an object"
         report.add_place(document, (), Finding((), "format/root", message))
         return False
-    for finding in validator.findings(document.data):
+    properties = validator.schema["properties"]
+    # The collections are most of the file, and nothing is said about them here.
+    data = document.build(ROOT, [name for name, item in properties.items() if item is True])
+    for finding in validator.findings(data):
         if finding.path == ("_format_version",) and finding.code == "schema/enum":
             finding = finding._replace(code="format/version")
         report.add_place(document, finding.path, finding)
-    _check_defaults(document, report)
-    _check_foreign(document, validator.schema["properties"], report)
+    _check_defaults(document, data, report)
+    _check_foreign(document, data, properties, report)
     return True
 
 
-def _check_foreign(document: Document, properties: Mapping[str, Any], report: Report) -> None:
+def _check_foreign(
+    document: Document, data: Mapping[str, Any], properties: Mapping[str, Any], report: Report
+) -> None:
     """Report collections that mean something to Kong and nothing to us."""
-    for name, value in document.data.items():
+    for name, value in data.items():
         schema = properties.get(name)
         if not value or not isinstance(value, list) or not isinstance(schema, dict):
             continue
@@ -94,8 +99,8 @@ def _check_foreign(document: Document, properties: Mapping[str, Any], report: Re
             report.add_place(document, (name,), Finding((), "format/ignored", message, None, True))
 
 
-def _check_defaults(document: Document, report: Report) -> None:
-    info = document.data.get("_info")
+def _check_defaults(document: Document, data: Mapping[str, Any], report: Report) -> None:
+    info = data.get("_info")
     defaults = info.get("defaults") if isinstance(info, dict) else None
     for kind, names in _IDENTITY.items():
         given = defaults.get(kind) if isinstance(defaults, dict) else None
@@ -109,17 +114,20 @@ def _check_defaults(document: Document, report: Report) -> None:
 def _check_agreement(documents: Sequence[Document], report: Report) -> None:
     """Files that are merged must mean the same workspace."""
     for key in ("_workspace", "_konnect"):
-        given = [document for document in documents if document.data.get(key) is not None]
-        for document in given[1:]:
-            if document.data[key] != given[0].data[key]:
-                message = f"`{key}` is another than in {given[0].file}; one load has one"
+        given = [
+            (document, value) for document in documents if (value := document.value(ROOT, (key,))) is not None
+        ]
+        for document, value in given[1:]:
+            first, expected = given[0]
+            if value != expected:
+                message = f"`{key}` is another than in {first.file}; one load has one"
                 report.add_place(document, (key,), Finding((), "format/conflict", message))
 
 
 def _shared(documents: Sequence[Document]) -> dict[str, Document]:
     shared: dict[str, Document] = {}
     for document in documents:
-        given = document.data.get("_plugin_configs")
+        given = document.value(ROOT, ("_plugin_configs",))
         for name in given if isinstance(given, dict) else ():
             shared.setdefault(name, document)
     return shared

@@ -83,7 +83,7 @@ class Judge:
         self._add(draft, translation.findings)
         if translation.renamed:
             # What has moved must also be right where it is now.
-            draft.renamed |= translation.renamed
+            draft.renamed = {**draft.renamed, **translation.renamed}
             bad |= self._validate_config(draft, schema)
         complete_config(draft, schema)
         return bad

@@ -84,6 +84,11 @@ class Record:
             self._maps.append((name, Record(inner) if "properties" in inner else None))
 
     @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The fields that a filled record has, whatever was given."""
+        return tuple(self._blank)
+
+    @cached_property
     def records(self) -> Mapping[str, Record]:
         """The records directly inside this one."""
         return dict(self._records)
@@ -107,13 +112,13 @@ class Record:
                 found += [((name, key), map_record, v) for key, v in items if isinstance(v, dict)]
         return found
 
-    def fill(self, given: dict[str, Any], *, keep_null: bool) -> dict[str, Any]:
+    def fill(self, given: Mapping[str, Any], *, keep_null: bool) -> dict[str, Any]:
         """Return the record with every field: given, default or None; sets without duplicates.
 
         With ``keep_null`` a null in the file stays (in plugin configs: "no value, not even the default").
         """
         out = (
-            self._blank | given
+            {**self._blank, **given}
             if keep_null
             else self._blank | {k: v for k, v in given.items() if v is not None}
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from io import FileIO
 from pathlib import Path
 
 from dbless_gateway.config.faults import Fatal, Fault
@@ -16,6 +17,7 @@ from dbless_gateway.config.records import dataclass
 
 # About 250,000 routes; a larger file is a generator's mistake, or not a configuration.
 DEFAULT_MAX_BYTES = 64 * 1024 * 1024
+_PIECE_BYTES = 64 * 1024
 _SUFFIXES = frozenset({".yaml", ".yml", ".json"})
 STDIN = "-"
 
@@ -92,9 +94,9 @@ def _suffix(name: str) -> str:
 
 def _read_file(name: str, max_bytes: int) -> bytes:
     try:
-        with open(name, "rb") as file:
+        with open(name, "rb", buffering=0) as file:
             before = os.fstat(file.fileno())
-            raw = _limited(file.read(max_bytes + 1), max_bytes)
+            raw = _limited(_read_pieces(file, max_bytes), max_bytes)
             after = os.fstat(file.fileno())
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
@@ -102,6 +104,16 @@ def _read_file(name: str, max_bytes: int) -> bytes:
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         raise _fatal("file/changed", "the file was changed while it was read")
     return raw
+
+
+def _read_pieces(file: FileIO, max_bytes: int) -> bytes:
+    """Read up to just over the limit; one ``read`` of that size would first set aside all of it."""
+    pieces: list[bytes] = []
+    size = 0
+    while size <= max_bytes and (piece := file.read(_PIECE_BYTES)):
+        pieces.append(piece)
+        size += len(piece)
+    return b"".join(pieces)
 
 
 def _limited(raw: bytes, max_bytes: int) -> bytes:

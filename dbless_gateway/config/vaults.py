@@ -152,12 +152,12 @@ def _walk(schema: Schema, value: Any, path: Path) -> Iterator[tuple[Path, str]]:
     if isinstance(value, str):
         if schema.get(_ALLOWED) and is_vault_reference(value):
             yield path, value
-    elif isinstance(value, dict):
+    elif isinstance(value, Mapping):
         properties, others = schema.get("properties", {}), schema.get("additionalProperties")
         for name, item in value.items():
             inner = properties.get(name, others)
             if item is not None and isinstance(inner, dict):
                 yield from _walk(inner, item, (*path, name))
-    elif isinstance(value, list) and isinstance(schema.get("items"), dict):
+    elif isinstance(value, list | tuple) and isinstance(schema.get("items"), dict):
         for index, item in enumerate(value):
             yield from _walk(schema["items"], item, (*path, index))

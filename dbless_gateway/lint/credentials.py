@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from dbless_gateway.config.document import Map, Span
+from dbless_gateway.config.document import Span
 from dbless_gateway.config.drafts import Draft, Finding, Path
+from dbless_gateway.config.entities import Entities
 from dbless_gateway.config.messages import is_secret
 from dbless_gateway.config.schemas import Record, Schemas, load_schemas
 from dbless_gateway.config.validate import is_vault_reference
@@ -21,37 +22,52 @@ PLAINTEXT = "lint/plaintext-credential"
 
 def plaintext_credentials(subject: Subject) -> Found:
     """Find secrets that are neither taken from the environment nor references to a vault."""
+    if not _may_have_secrets(subject.entities):
+        return
     for draft, path, schema, value in _hidden_values(subject.places):
-        if (
-            schema.get("x-kong-secret")
-            and isinstance(value, str)
-            and value
-            and not is_vault_reference(value)
-            and not draft.document.is_substituted(draft.source, path)
-        ):
+        if _is_plaintext(schema, value) and not draft.document.is_substituted(draft.node, path):
             message = f"`{path[-1]}` is a secret, and the file holds it in plain text"
             suggestion = 'take it from the environment: `${{ env "DECK_SECRET" }}`'
             yield draft, Finding(path, PLAINTEXT, message, suggestion)
 
 
+def _may_have_secrets(entities: Entities) -> bool:
+    """Tell whether there is anything to look for: to go back to the files is much of the whole work."""
+    if entities.credentials or entities.certificates or entities.keys:
+        return True
+    records = _HidingRecords(load_schemas())
+    return any(
+        _is_plaintext(schema, value)
+        for plugin in entities.plugins
+        if (record := records.of_plugin(plugin.name)) is not None
+        for _, schema, value in _in_record(record, plugin.config, ())
+    )
+
+
+def _is_plaintext(schema: Mapping[str, Any], value: object) -> bool:
+    is_given = isinstance(value, str) and value and not is_vault_reference(value)
+    return bool(is_given and schema.get("x-kong-secret"))
+
+
 def secret_spans(places: Places) -> Iterator[tuple[str, Span]]:
     """Yield the file and span of every value that must not be shown, whatever it looks like."""
     for draft, path, _, _ in _hidden_values(places):
-        yield draft.document.file, draft.document.full_span(draft.source, path)
+        yield draft.document.file, draft.document.full_span(draft.node, path)
 
 
 def _hidden_values(places: Places) -> Iterator[tuple[Draft, Path, Mapping[str, Any], object]]:
     """Yield each given value of a field that may hold a secret, with its place and the field's schema."""
     records = _HidingRecords(load_schemas())
-    for draft in places.drafts:
+    for draft in places.drafts():
         record = records.of_entity(draft.collection)
         if record is not None:
-            for path, schema, value in _in_record(record, draft.fields, ()):
+            for path, schema, value in _in_record(record, draft.given(), ()):
                 yield draft, path, schema, value
-        name, config = draft.fields.get("name"), draft.fields.get("config")
-        if draft.collection == "plugins" and isinstance(name, str) and isinstance(config, Map):
-            record = records.of_plugin(name)
-            if record is not None:
+        if draft.collection == "plugins":
+            name = draft.document.value(draft.node, ("name",))
+            record = records.of_plugin(name) if isinstance(name, str) else None
+            config = draft.document.value(draft.node, ("config",)) if record is not None else None
+            if record is not None and isinstance(config, dict):
                 for path, schema, value in _in_record(record, config, ("config",)):
                     yield draft, path, schema, value
 

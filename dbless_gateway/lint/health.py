@@ -26,7 +26,7 @@ def never_ejects(subject: Subject) -> Found:
 
 def _asked_for(draft: Draft) -> str | None:
     """Return the section of checks that the file itself has, if any."""
-    given = draft.fields.get("healthchecks")
+    given = draft.document.value(draft.node, ("healthchecks",))
     if not isinstance(given, dict):
         return None
     return next((name for name in ("active", "passive") if given.get(name)), None)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from dbless_gateway.config.drafts import Draft, Finding
+from dbless_gateway.config.drafts import Finding
+from dbless_gateway.config.entities import Route
 from dbless_gateway.lint.subject import Found, Subject
 
 PREFIX_BOUNDARY = "lint/prefix-boundary"
@@ -18,26 +19,27 @@ _REGEX_META = re.compile(r"([.^$*+?()\[\]{}|\\])")
 
 def prefix_boundary(subject: Subject) -> Found:
     """Find prefixes that end within a segment."""
-    for draft, index, path in _prefixes(subject):
+    for route, index, path in _prefixes(subject):
         if not path.endswith("/") and _LOOKS_LIKE_REGEX.search(path) is None:
             message = f"the prefix ends within a segment: it also takes `{path}-1` and `{path}x/y`"
             suggestion = f"for whole segments only: `~{_quoted(path)}(?:/|$)`"
-            yield draft, Finding(("paths", index), PREFIX_BOUNDARY, message, suggestion)
+            yield subject.places.of(route), Finding(("paths", index), PREFIX_BOUNDARY, message, suggestion)
 
 
 def regex_without_tilde(subject: Subject) -> Found:
     """Find prefixes that are written like regular expressions."""
-    for draft, index, path in _prefixes(subject):
+    for route, index, path in _prefixes(subject):
         if _LOOKS_LIKE_REGEX.search(path) is not None:
             message = "looks like a regular expression, but without `~` it is compared literally"
-            yield draft, Finding(("paths", index), REGEX_WITHOUT_TILDE, message, f"write `~{path}`")
+            finding = Finding(("paths", index), REGEX_WITHOUT_TILDE, message, f"write `~{path}`")
+            yield subject.places.of(route), finding
 
 
-def _prefixes(subject: Subject) -> Iterator[tuple[Draft, int, str]]:
+def _prefixes(subject: Subject) -> Iterator[tuple[Route, int, str]]:
     for route in subject.entities.routes:
         for index, path in enumerate(route.paths or ()):
             if not path.startswith("~"):
-                yield subject.places.of(route), index, path
+                yield route, index, path
 
 
 def _quoted(path: str) -> str:

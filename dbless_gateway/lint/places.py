@@ -1,17 +1,18 @@
 """Where the entities of a loaded configuration stand in its files.
 
 Entities know the line on which they begin and nothing more: the rest would only cost memory in a gateway that
-runs. Whoever wants to point at one of their fields asks here. It goes back to the parsed documents, and makes
-the list of what stands in them once more.
+runs. Whoever wants to point at one of their fields asks here. It goes back to the files' texts, and
+reads them once more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
-from dbless_gateway.config.document import Document, Map
+from dbless_gateway.config.document import Document
 from dbless_gateway.config.drafts import Draft, Path, Report, render_path
 from dbless_gateway.config.entities import Where
 from dbless_gateway.config.problems import Problem
@@ -30,31 +31,47 @@ if TYPE_CHECKING:
 
 
 class Places:
-    """The drafts of all documents, by the place where they begin."""
+    """The drafts of all documents, and which of them an entity was made from."""
 
-    def __init__(self, documents: Sequence[Document]) -> None:
-        self.documents = [document for document in documents if isinstance(document.data, Map)]
+    def __init__(self, read: Callable[[], Sequence[Document]]) -> None:
+        """``read`` is called when somebody asks for the first time."""
+        self._read = read
+
+    @cached_property
+    def documents(self) -> list[Document]:
+        """The documents that have entities."""
+        return [document for document in self._read() if document.is_mapping()]
+
+    def drafts(self) -> Iterator[Draft]:
+        """Yield the draft of every entity; made anew each time, because there may be many."""
         # What is wrong with the shape was said when the file was loaded.
         unheard = Report()
-        self.drafts = [draft for document in documents for draft in _drafts_of(document, unheard)]
-        # An alias puts one mapping into several places; the first one speaks for all.
-        self._by_where = {draft.where: draft for draft in reversed(self.drafts)}
+        for document in self.documents:
+            yield from collect_drafts(document, load_schemas(), unheard)
 
     def of(self, entity: Placed) -> Draft:
         """Return the draft that an entity was made from."""
-        return self._by_where[entity.where]
+        return self._by_place[entity.where]
+
+    @cached_property
+    def _by_place(self) -> dict[Where, Draft]:
+        by_place: dict[Where, Draft] = {}
+        for draft in self.drafts():
+            # An alias puts one mapping into several places; the first one speaks for all.
+            by_place.setdefault(draft.where, draft)
+        return by_place
 
     def refine(self, problem: Problem, texts: Mapping[str, str]) -> Problem:
         """Return a problem of the compiler, which knows entities only, with the place of the field.
 
         ``texts`` are the files, to find the very character that is wrong in it.
         """
-        draft = self._by_where.get(Where(problem.file, problem.line, problem.column))
+        draft = self._by_place.get(Where(problem.file, problem.line, problem.column))
         if draft is None or problem.path:
             return problem
         path, message = _split_message(problem.message, draft)
-        span = draft.document.locate(draft.source, path)
-        if problem.offset is not None and not draft.document.is_substituted(draft.source, path):
+        span = draft.document.locate(draft.node, path)
+        if problem.offset is not None and not draft.document.is_substituted(draft.node, path):
             span = place_within(texts[problem.file], span, problem.offset) or span
         label = draft.label()
         return replace(
@@ -70,15 +87,11 @@ class Places:
         )
 
 
-def _drafts_of(document: Document, report: Report) -> Iterable[Draft]:
-    return collect_drafts(document, load_schemas(), report) if isinstance(document.data, Map) else ()
-
-
 def _split_message(message: str, draft: Draft) -> tuple[Path, str]:
     """Cut the field off a message such as ``config.minute: expected a number``."""
     name, colon, rest = message.partition(": ")
     path = _read_path(name)
-    if not colon or path is None or path[0] not in draft.fields:
+    if not colon or path is None or not draft.document.has(draft.node, path[:1]):
         return (), message
     return path, rest
 

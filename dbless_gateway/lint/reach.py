@@ -22,6 +22,7 @@ from dbless_gateway.lint.subject import Found, Subject
 from dbless_gateway.lint.witness import Case, Witness, cases_of, witnesses_of
 from dbless_gateway.routing.classic import is_http
 from dbless_gateway.routing.compatible import group_ids, group_of, key_of, priority
+from dbless_gateway.routing.request import Request
 
 UNREACHABLE = "lint/unreachable-route"
 AMBIGUOUS = "lint/ambiguous-priority"
@@ -120,7 +121,7 @@ def _loss(subject: Subject, route: Route, case: Case) -> Loss | None:
 
 
 def _winner(subject: Subject, witness: Witness) -> Route | None:
-    match = subject.router.match(
+    request = Request(
         witness.method.encode(),
         witness.host.encode(),
         witness.path.encode(),
@@ -128,6 +129,7 @@ def _winner(subject: Subject, witness: Witness) -> Route | None:
         witness,
         None,
     )
+    match = subject.router.decide(request)
     return match.value.entity if match is not None else None
 
 

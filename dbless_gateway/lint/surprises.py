@@ -15,7 +15,7 @@ def report_surprises(places: Places, report: Report) -> None:
     """Report the surprising scalars of all documents, those inside entities with their paths."""
     for document in places.documents:
         if document.surprising:
-            _report_of(document, [draft for draft in places.drafts if draft.document is document], report)
+            _report_of(document, [draft for draft in places.drafts() if draft.document is document], report)
 
 
 def _report_of(document: Document, drafts: list[Draft], report: Report) -> None:
@@ -28,14 +28,15 @@ def _report_of(document: Document, drafts: list[Draft], report: Report) -> None:
         if place is not None:
             report.add(place[0], Finding(place[1], SURPRISE, message, suggestion))
         else:
-            fault = Fault(SURPRISE, document.starts[node], document.ends[node], message, suggestion)
+            start, end = document.place(document.starts[node]), document.place(document.ends[node])
+            fault = Fault(SURPRISE, start, end, message, suggestion)
             report.add_fault(document.file, fault)
 
 
 def _scalars(draft: Draft, values: list[object]) -> list[tuple[Path, Span]]:
     """Return the place of each scalar of an entity that has one of these values."""
     found: list[tuple[Path, Span]] = []
-    waiting: list[tuple[Path, object]] = [((name,), value) for name, value in draft.fields.items()]
+    waiting: list[tuple[Path, object]] = [((name,), value) for name, value in draft.given().items()]
     while waiting:
         path, value = waiting.pop()
         if isinstance(value, Map):
@@ -43,5 +44,5 @@ def _scalars(draft: Draft, values: list[object]) -> list[tuple[Path, Span]]:
         elif isinstance(value, Seq):
             waiting += [((*path, index), item) for index, item in enumerate(value)]
         elif value in values:
-            found.append((path, draft.document.locate(draft.source, path)))
+            found.append((path, draft.document.locate(draft.node, path)))
     return found

@@ -23,7 +23,12 @@ def unverified(subject: Subject) -> Found:
             continue
         draft = subject.places.of(service)
         field = next(
-            (name for name in ("tls_verify", "url", "protocol") if draft.fields.get(name) is not None), None
+            (
+                name
+                for name in ("tls_verify", "url", "protocol")
+                if draft.document.value(draft.node, (name,)) is not None
+            ),
+            None,
         )
         message = f"the service is spoken to with {service.protocol}, but its certificate is not verified"
         path = (field,) if field is not None else ()

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from dbless_gateway.config.entities import Entities, Plugin
 
 NOT_RUN = "plugin/not-run"
+# Below so many characters there is nothing to give back that would be worth a millisecond.
+_LARGE = 1_000_000
 
 _OF_ENTITIES: Mapping[str, Lint] = MappingProxyType(
     {
@@ -71,9 +73,11 @@ def judge(sources: Sequence[Source], options: LoadOptions, lints: Collection[str
     """Load, compile and lint one configuration; ``lints`` are the codes that are wanted."""
     with _without_collector():
         loaded = load(sources, options)
+        if sum(len(text.text) for text in loaded.sources) >= _LARGE:
+            _give_back_freed()
         places = Places(loaded.documents)
         report = Report()
-        if surprises.SURPRISE in lints:
+        if surprises.SURPRISE in lints and loaded.has_surprises:
             surprises.report_surprises(places, report)
         problems, snapshot = _compile(loaded.entities, options)
         if snapshot is not None and loaded.entities is not None:
@@ -86,6 +90,13 @@ def judge(sources: Sequence[Source], options: LoadOptions, lints: Collection[str
     secrets = [] if options.mock_env else environment_values(loaded.texts, options.environ)
     found = [without_values(problem, secrets) for problem in found]
     return Verdict(_in_order(found, loaded), loaded, places, snapshot)
+
+
+def _give_back_freed() -> None:
+    # Imported here: only large files need it, and small ones should not wait for it.
+    from dbless_gateway.lint.heap import give_back_freed
+
+    give_back_freed()
 
 
 def _compile(entities: Entities | None, options: LoadOptions) -> tuple[list[Problem], Snapshot | None]:

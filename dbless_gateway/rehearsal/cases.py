@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-from dbless_gateway.config.document import Document
+from dbless_gateway.config.document import ROOT, Document
 from dbless_gateway.config.drafts import Finding, Path, Report
 from dbless_gateway.config.load import LoadOptions
 from dbless_gateway.config.parse import parse
@@ -75,13 +75,14 @@ def _validator() -> Validator:
 
 
 def _cases_of(document: Document, report: Report) -> list[Case]:
-    findings = _validator().findings(document.data)
+    data = document.data
+    findings = _validator().findings(data)
     for finding in findings:
         report.add_place(document, finding.path, finding)
     if findings:
         return []
     cases = []
-    for number, test in enumerate(document.data["tests"]):
+    for number, test in enumerate(data["tests"]):
         try:
             cases.append(_case(document, number, test))
         except _Mistake as mistake:
@@ -96,7 +97,7 @@ def _case(document: Document, number: int, test: Mapping[str, Any]) -> Case:
     _check_regexes(expect, ("expect",))
     return Case(
         file=document.file,
-        line=document.locate(document.data, path).line,
+        line=document.locate(ROOT, path).line,
         name=test["name"],
         question=_question(test["request"]),
         times=test.get("times", 1),
@@ -166,7 +167,7 @@ def _lines(document: Document, path: Path, expect: Mapping[str, Any]) -> dict[st
     """Return the line of each expectation, and of those about the target."""
     lines = {}
     for name, value in expect.items():
-        lines[name] = document.locate(document.data, (*path, name), key=True).line
+        lines[name] = document.locate(ROOT, (*path, name), key=True).line
         for inner in value if isinstance(value, Mapping) else ():
-            lines[f"{name}.{inner}"] = document.locate(document.data, (*path, name, inner), key=True).line
+            lines[f"{name}.{inner}"] = document.locate(ROOT, (*path, name, inner), key=True).line
     return lines

@@ -7,6 +7,7 @@ in. Mistakes are collected as problems; a field with one is left out, and the ca
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import ip_network
 
 from dbless_gateway.config.entities import AddressMatch, Route, Service
@@ -27,6 +28,8 @@ from dbless_gateway.routing.rules import Selector, SelectorKind
 
 HTTP_PROTOCOLS = frozenset(("http", "https", "grpc", "grpcs"))
 _REGEX_VALUE = "~*"
+# There are nine methods that anybody uses, and few of their combinations.
+_REMEMBERED_METHODS = 256
 
 
 def is_http(route: Route) -> bool:
@@ -96,7 +99,7 @@ def read_others(route: Route) -> list[Condition]:
     """Read methods, snis, sources and destinations."""
     found: list[Condition] = []
     if route.methods:
-        found.append(MethodIn(frozenset(method.encode() for method in route.methods)))
+        found.append(_method_in(route.methods))
     if route.snis:
         found.append(SniIn(tuple(parse_sni(sni) for sni in route.snis)))
     if route.sources:
@@ -104,6 +107,12 @@ def read_others(route: Route) -> list[Condition]:
     if route.destinations:
         found.append(DestinationIn(read_addresses(route.destinations)))
     return found
+
+
+# Nearly all routes have one of a few lists of methods: what is made from them is shared.
+@lru_cache(maxsize=_REMEMBERED_METHODS)
+def _method_in(methods: tuple[str, ...]) -> MethodIn:
+    return MethodIn(frozenset(method.encode() for method in methods))
 
 
 def read_addresses(elements: Iterable[AddressMatch]) -> tuple[AddressRule, ...]:
@@ -121,8 +130,13 @@ def selectors_of(conditions: Iterable[Condition]) -> tuple[Selector, ...]:
         if isinstance(condition, HeaderIs) and not condition.regexes:
             found.append(Selector(SelectorKind.HEADER, condition.name, condition.values))
         elif isinstance(condition, MethodIn):
-            found.append(Selector(SelectorKind.METHOD, b"", condition.methods))
+            found.append(_method_selector(condition.methods))
     return tuple(found)
+
+
+@lru_cache(maxsize=_REMEMBERED_METHODS)
+def _method_selector(methods: frozenset[bytes]) -> Selector:
+    return Selector(SelectorKind.METHOD, b"", methods)
 
 
 def path_selectors(parts: Anatomy) -> tuple[Selector, ...]:

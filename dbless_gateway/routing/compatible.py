@@ -8,6 +8,7 @@ unique.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from uuid import UUID, uuid5
 
 from dbless_gateway.config.entities import Route
@@ -23,7 +24,7 @@ from dbless_gateway.routing.classic import (
     unmatchable,
 )
 from dbless_gateway.routing.conditions import Condition, HostIn, PathFound, PathStarts
-from dbless_gateway.routing.hosts import ANY_HOST, HostPattern, parse_host
+from dbless_gateway.routing.hosts import ANY_HOST, parse_host
 from dbless_gateway.routing.problems import RouteProblem
 from dbless_gateway.routing.rules import Placement, RouterEntry, Rule, T
 
@@ -33,6 +34,7 @@ _ID_BITS = 128
 _PLACE_BITS = 16
 _MAX_PLACE = (1 << _PLACE_BITS) - 1
 _MAX_HEADERS = 255
+_REMEMBERED_HOSTS = 256
 _MAX_PATH_LENGTH = (1 << 19) - 1
 # Kong shifts a regex_priority in as 32 bits; the half makes negative ones rank below zero.
 _REGEX_PRIORITY_HALF = 1 << 31
@@ -46,7 +48,7 @@ def rules_of(
     if not has_attributes(route):
         problems.append(unmatchable(route))
         return
-    hosts = tuple(parse_host(host) for host in route.hosts or ())
+    hosts = _host_in(route.hosts) if route.hosts else None
     conditions: list[Condition] = [
         *read_others(route),
         *read_headers(route, problems, traditional=False),
@@ -67,23 +69,29 @@ def rules_of(
         yield _rule(entry, priority(route, path), group_id, place, hosts, conditions, condition)
 
 
+# The routes of a service tend to have the same hosts, and to stand together: they share the condition.
+@lru_cache(maxsize=_REMEMBERED_HOSTS)
+def _host_in(hosts: tuple[str, ...]) -> HostIn:
+    return HostIn(tuple([parse_host(host) for host in hosts]))
+
+
 def _rule(
     entry: RouterEntry[T],
     rank: int,
     group_id: int,
     place: int,
-    hosts: tuple[HostPattern, ...],
+    hosts: HostIn | None,
     others: list[Condition],
     path: PathFound | PathStarts | None,
 ) -> tuple[Rule[T], Placement]:
     regex = path.regex if isinstance(path, PathFound) else None
-    host_conditions = (HostIn(hosts),) if hosts else ()
+    patterns = hosts.patterns if hosts is not None else ()
     # The index keeps hosts by name; only a port is left to check.
-    ported = host_conditions if any(host.port is not None for host in hosts) else ()
+    ported = (hosts,) if hosts is not None and any(host.port is not None for host in patterns) else ()
     rule = Rule(
         key=key_of(rank, group_id, place),
         entry=entry,
-        conditions=(*host_conditions, *((path,) if path else ()), *others),
+        conditions=tuple([condition for condition in (hosts, path, *others) if condition is not None]),
         checks=(*ported, *others),
         path=path,
         search=path if regex is not None else None,
@@ -98,7 +106,7 @@ def _rule(
         parts = anatomy(regex.pattern.decode()[1:])
         prefix = parts.prefix
         selectors += path_selectors(parts)
-    return rule, Placement(hosts or (ANY_HOST,), (prefix,), selectors, regex)
+    return rule, Placement(patterns or (ANY_HOST,), (prefix,), selectors, regex)
 
 
 def key_of(rank: int, group_id: int, place: int) -> int:

@@ -28,7 +28,8 @@ class PathLevel(Generic[T]):
     __slots__ = ("keys", "leaves", "offered", "parents", "top")
 
     def __init__(self) -> None:
-        self.offered: PrefixMap[Offered[T]] = PrefixMap()
+        # What ``freeze_steps`` makes the rest from.
+        self.offered: PrefixMap[Offered[T]] | None = PrefixMap()
         self.keys: list[bytes] = []
         self.parents: list[int] = []
         self.leaves: list[Leaf[T]] = []
@@ -36,13 +37,16 @@ class PathLevel(Generic[T]):
 
     def put(self, prefix: bytes, rule: Rule[T], placement: Placement) -> None:
         """Offer a rule; before ``freeze_steps`` only."""
+        assert self.offered is not None, "nothing can be put into what is frozen"
         self.offered.building.setdefault(prefix, []).append((rule, placement))
 
     def freeze_steps(self) -> Generator[None, None, None]:
         """Make the leaves, and tell each the greatest key on its chain of shorter prefixes."""
-        yield from self.offered.freeze_steps()
-        self.keys, self.parents = self.offered.keys, self.offered.parents
-        for number, offered in enumerate(self.offered.values):
+        found, self.offered = self.offered, None
+        assert found is not None, "this is done once"
+        yield from found.freeze_steps()
+        self.keys, self.parents = found.keys, found.parents
+        for number, offered in enumerate(found.values):
             leaf: Leaf[T] = Leaf()
             yield from leaf.freeze_steps(offered)
             parent = self.parents[number]
@@ -51,8 +55,7 @@ class PathLevel(Generic[T]):
             self.leaves.append(leaf)
             if number % SLICE == SLICE - 1:
                 yield
-        yield from empty_steps(self.offered.values, slice_size=_OFFERED_SLICE)
-        self.offered = PrefixMap()
+        yield from empty_steps(found.values, slice_size=_OFFERED_SLICE)
 
     def best(self, request: Request, floor: int) -> Rule[T] | None:
         """Return the matching rule with the greatest key above ``floor``."""

@@ -41,7 +41,7 @@ class Leaf(Generic[T]):
     __slots__ = ("chain_top", "crowd", "rules", "top")
 
     def __init__(self) -> None:
-        self.rules: list[Rule[T]] = []
+        self.rules: tuple[Rule[T], ...] = ()
         self.crowd: Crowd[T] | None = None
         self.top = -1
         self.chain_top = -1
@@ -51,12 +51,12 @@ class Leaf(Generic[T]):
         self.top = max(rule.key for rule, _ in offered)
         if len(offered) > CROWD:
             crowd: Crowd[T] = Crowd()
-            self.rules = yield from crowd.divide_steps(offered)
+            rules = yield from crowd.divide_steps(offered)
             self.crowd = crowd
             yield from empty_steps(offered, slice_size=_NAMES_SLICE)
         else:
-            self.rules = [rule for rule, _ in offered]
-        self.rules.sort(key=_by_key, reverse=True)
+            rules = [rule for rule, _ in offered]
+        self.rules = tuple(sorted(rules, key=_by_key, reverse=True))
 
     def collect(self, request: Request, found: list[Rule[T]]) -> None:
         """Add every matching rule."""

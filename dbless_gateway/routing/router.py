@@ -78,7 +78,7 @@ class Router(Generic[T]):
         match = self._decided.get(key)
         if match is not None or self._missed.get(key):
             return match
-        match = self._decide(Request(method, host, path, conn, headers, query))
+        match = self.decide(Request(method, host, path, conn, headers, query))
         if len(path) + len(host) <= _MAX_CACHED_BYTES:
             if match is None:
                 self._missed.put(key, True)
@@ -86,7 +86,8 @@ class Router(Generic[T]):
                 self._decided.put(key, match)
         return match
 
-    def _decide(self, request: Request) -> Match[T] | None:
+    def decide(self, request: Request) -> Match[T] | None:
+        """Return the same without the cache, for requests that will not come again."""
         if not self.flavor.prepare(request):
             return None
         rule = self._table.best(request)

@@ -16,7 +16,8 @@ import os
 import pickle
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import BinaryIO, NamedTuple
 
@@ -99,7 +100,8 @@ class Editor:
         if not made.edit.file:
             out.write(_only(made.edit))
             return
-        after = load([Source(*item) for item in made.texts.items()], options, made.parsed)
+        known = {**(before.known or {}), **made.parsed}
+        after = load([Source(*item) for item in made.texts.items()], options, known)
         checked = compiled(request.load, after.entities, after.problems, after.texts)
         assert before.entities is not None
         write(out, checked, _with_id(made.edit, before.entities, checked.entities, request.change.collection))
@@ -108,15 +110,25 @@ class Editor:
     def _loaded(self, request: LoadRequest, options: LoadOptions) -> LoadedTexts:
         """Return what the files are loaded as, from memory if nothing of it has changed."""
         sources = [Source(name) for name in request.files]
+        texts = [text for text in read_sources(sources, DEFAULT_MAX_BYTES) if isinstance(text, Text)]
         if self._kept is not None and self._kept[0] == options:
-            found = list(read_sources(sources, DEFAULT_MAX_BYTES))
             kept = self._kept[1]
-            if {text.name: text.text for text in found if isinstance(text, Text)} == kept.texts:
+            if {text.name: text.text for text in texts} == kept.texts:
                 return kept
         self._kept = None
-        loaded = load(sources, options)
+        loaded = load(sources, options, _read_all(texts, options))
         self._kept = (options, loaded)
         return loaded
+
+
+def _read_all(texts: Sequence[Text], options: LoadOptions) -> KnownTexts:
+    """Read what can be read: loading and planning both need it."""
+    known: dict[str, Parsed] = {}
+    for text in texts:
+        # What is wrong with the others is for the load to say.
+        with suppress(Fatal):
+            known[text.name] = read(text, options)
+    return known
 
 
 def _only(edit: Edit) -> bytes:

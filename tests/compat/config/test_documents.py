@@ -182,7 +182,7 @@ def test_a_second_document_is_a_warning() -> None:
 
 def test_surprises_are_known_to_the_document() -> None:
     loaded = load_text("_ignore: [on, 010, 12:30, 'on', true, 10, 1.5]\n")
-    (document,) = loaded.documents
+    (document,) = loaded.documents()
     assert [(s.text, s.value) for s in document.surprises()] == [("on", True), ("010", 8), ("12:30", 750)]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dbless_gateway.config.document import Span, plain
+from dbless_gateway.config.document import ROOT, Span, plain
 from dbless_gateway.config.faults import Fatal
 from dbless_gateway.config.json_positions import read_json
 
@@ -15,9 +15,9 @@ def test_data_and_places() -> None:
     document, faults = read_json(TEXT, "f")
     assert faults == []
     assert plain(document.data) == {"a": [1, "x\n", {"b": -1500.0}], "c": None, "d": {}}
-    assert document.locate(document.data, ("a", 2, "b")) == Span(2, 25, 2, 31)
-    assert document.locate(document.data, ("a",), key=True) == Span(2, 3, 2, 6)
-    assert document.locate(document.data, ("d",)) == Span(3, 19, 3, 21)
+    assert document.locate(ROOT, ("a", 2, "b")) == Span(2, 25, 2, 31)
+    assert document.locate(ROOT, ("a",), key=True) == Span(2, 3, 2, 6)
+    assert document.locate(ROOT, ("d",)) == Span(3, 19, 3, 21)
 
 
 @pytest.mark.parametrize(
@@ -47,4 +47,4 @@ def test_the_first_of_two_equal_keys_stays() -> None:
     document, faults = read_json('{"a": 1, "a": {"x": [1]}, "b": 2}', "f")
     assert document.data == {"a": 1, "b": 2}
     assert [fault.code for fault in faults] == ["yaml/duplicate-key"]
-    assert document.locate(document.data, ("b",)) == Span(1, 32, 1, 33)
+    assert document.locate(ROOT, ("b",)) == Span(1, 32, 1, 33)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dbless_gateway.config import positions
-from dbless_gateway.config.document import Document, Span
+from dbless_gateway.config.document import ROOT, Document, Span
 from dbless_gateway.config.faults import Fatal
 from dbless_gateway.config.positions import read_yaml
 
@@ -55,19 +55,19 @@ def _read(text: str = TEXT) -> Document:
 )
 def test_places(path: tuple[str | int, ...], key: bool, span: Span) -> None:
     document = _read()
-    assert document.locate(document.data, path, key=key) == span
+    assert document.locate(ROOT, path, key=key) == span
 
 
 def test_where_of_a_container() -> None:
     document = _read("- x\n- {a: b}\n")
-    assert tuple(document.where(document.data[1])) == ("f.yaml", 2, 3)
+    assert tuple(document.where(document.find(ROOT, (1,)) or ROOT)) == ("f.yaml", 2, 3)
 
 
 def test_the_first_of_two_equal_keys_stays_and_later_keys_keep_their_places() -> None:
     document, faults = read_yaml("a: 1\na: {x: [1, 2]}\nb: 3\n", "f")
     assert document.data == {"a": 1, "b": 3}
     assert [fault.code for fault in faults] == ["yaml/duplicate-key"]
-    assert document.locate(document.data, ("b",)) == Span(3, 4, 3, 5)
+    assert document.locate(ROOT, ("b",)) == Span(3, 4, 3, 5)
 
 
 def test_an_alias_may_be_a_key() -> None:

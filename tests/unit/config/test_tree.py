@@ -22,7 +22,7 @@ plugins: [{name: z}]
 def _drafts(text: str) -> tuple[list[Draft], Report]:
     document, _ = read_yaml(text, "f")
     report = Report()
-    return tree.collect_drafts(document, load_schemas(), report), report
+    return list(tree.collect_drafts(document, load_schemas(), report)), report
 
 
 def test_parents_come_first_and_own_their_children() -> None:
