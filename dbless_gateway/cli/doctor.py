@@ -26,6 +26,7 @@ from dbless_gateway.server.listeners import ListenError, bind_all
 from dbless_gateway.server.options import ServerSettings, SettingsResult
 from dbless_gateway.server.watchability import read_mounts, visibility
 from dbless_gateway.server.watcher import watched_folders
+from dbless_gateway.snapshot.foreign_plugins import prepare
 
 EXIT_OBSTACLES = 1
 
@@ -136,7 +137,12 @@ def _configuration(settings: ServerSettings) -> Iterator[Finding | Entities]:
     sources = [Source(name) for name in settings.files]
     if settings.inline is not None:
         sources = [Source("KONG_DECLARATIVE_CONFIG_STRING", settings.inline)]
-    loaded = load(sources, LoadOptions(router_flavor=settings.proxy.router_flavor))
+    options = LoadOptions(
+        expand_env=settings.expand_env,
+        router_flavor=settings.proxy.router_flavor,
+        plugins=prepare(settings.plugins),
+    )
+    loaded = load(sources, options)
     errors = [problem for problem in loaded.problems if problem.severity == "error"]
     if loaded.entities is None:
         yield Finding(

@@ -19,12 +19,12 @@ _ROOT = bytes.fromhex("fd02801f09574a15a55ac8d9606f30b5")
 @lru_cache(maxsize=64)
 def namespace(collection: str) -> bytes:
     """Return the namespace of a collection's ids."""
-    return bytes.fromhex(_uuid5(_ROOT, collection).replace("-", ""))
+    return bytes.fromhex(uuid5(_ROOT, collection).replace("-", ""))
 
 
 def derived_id(collection: str, key: str) -> str:
     """Return the id that Kong gives to the entity with this key."""
-    return _uuid5(namespace(collection), key)
+    return uuid5(namespace(collection), key)
 
 
 def keyed_id(collection: str, values: list[str]) -> str:
@@ -32,7 +32,13 @@ def keyed_id(collection: str, values: list[str]) -> str:
     return derived_id(collection, ":".join((collection, "*", *values)))
 
 
-def _uuid5(space: bytes, name: str) -> str:
+def number_of(entity_id: str) -> int:
+    """Return an id as one number, which orders ids as their texts are ordered."""
+    return int(entity_id.replace("-", ""), 16)
+
+
+def uuid5(space: bytes, name: str) -> str:
+    """Return the UUID of a name within a namespace (RFC 9562 section 5.5)."""
     digest = bytearray(
         sha1(space + name.encode("utf-8", "surrogatepass"), usedforsecurity=False).digest()[:16]
     )

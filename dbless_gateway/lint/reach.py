@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import NamedTuple
-from uuid import UUID
 
 from dbless_gateway.config.drafts import Finding, Path
 from dbless_gateway.config.entities import Route
+from dbless_gateway.config.identity import number_of
 from dbless_gateway.lint.cover import covering_paths
 from dbless_gateway.lint.subject import Found, Subject
 from dbless_gateway.lint.witness import Case, Witness, cases_of, witnesses_of
@@ -144,5 +144,5 @@ def _always_wins(flavor: str, winner: Route, route: Route, case: Case) -> bool:
 def _key(route: Route, path: str | None) -> int:
     """Return the rank of a route's path, with the id that decides between equals."""
     ids = group_ids(route)
-    own = UUID(route.id).int if path is None else ids[group_of(path)]
+    own = number_of(route.id) if path is None else ids[group_of(path)]
     return key_of(priority(route, path), own, 0)

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
-from uuid import UUID, uuid5
 
 from dbless_gateway.config.entities import Route
+from dbless_gateway.config.identity import number_of, uuid5
 from dbless_gateway.routing.anatomy import anatomy
 from dbless_gateway.routing.classic import (
     has_attributes,
@@ -28,7 +28,7 @@ from dbless_gateway.routing.hosts import ANY_HOST, parse_host
 from dbless_gateway.routing.problems import RouteProblem
 from dbless_gateway.routing.rules import Placement, RouterEntry, Rule, T
 
-_GROUP_NAMESPACE = UUID("7f145bf9-0dce-4f91-98eb-debbce4b9f6b")
+_GROUP_NAMESPACE = bytes.fromhex("7f145bf90dce4f9198ebdebbce4b9f6b")
 _ID_BITS = 128
 # Paths of one group share priority and id; the earlier one in the file is tried first.
 _PLACE_BITS = 16
@@ -55,7 +55,7 @@ def rules_of(
         *more,
     ]
     if not route.paths:
-        yield _rule(entry, priority(route, None), UUID(route.id).int, 0, hosts, conditions, None)
+        yield _rule(entry, priority(route, None), number_of(route.id), 0, hosts, conditions, None)
         return
     ids = group_ids(route)
     for place, path in enumerate(route.paths):
@@ -123,10 +123,10 @@ def group_ids(route: Route) -> dict[int, int]:
     """Return the id that each group of paths ranks with; a lone path ranks with the route's own."""
     paths = route.paths or ()
     if len(paths) <= 1:
-        return {group_of(path): UUID(route.id).int for path in paths}
+        return {group_of(path): number_of(route.id) for path in paths}
     groups = dict.fromkeys(group_of(path) for path in paths)
     return {
-        group: uuid5(_GROUP_NAMESPACE, f"{route.id}#{number}").int
+        group: number_of(uuid5(_GROUP_NAMESPACE, f"{route.id}#{number}"))
         for number, group in enumerate(groups, start=1)
     }
 

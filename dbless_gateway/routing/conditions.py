@@ -6,10 +6,10 @@ A route matches when all its conditions hold. ``kind`` is the attribute's name i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import ClassVar, Protocol
 
+from dbless_gateway.config.records import dataclass
 from dbless_gateway.routing.hosts import HostPattern
 from dbless_gateway.routing.regexes import Regex
 from dbless_gateway.routing.request import Request

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Generic
-from uuid import UUID
 
 from dbless_gateway.config.entities import AddressMatch, Route
+from dbless_gateway.config.identity import number_of
 from dbless_gateway.routing.classic import is_http, read_others
 from dbless_gateway.routing.conditions import Condition, DestinationIn, SniIn, SourceIn
 from dbless_gateway.routing.expressions.rules import compile_expression, protocol_condition
@@ -109,7 +109,7 @@ def _expression_rule(entry: RouterEntry[T], problems: list[RouteProblem]) -> Ite
     except ExpressionError as error:
         problems.append(RouteProblem(route.id, "expression", None, error.message, error.offset, None))
         return
-    standing = (1, route.priority or 0, UUID(route.id).int)
+    standing = (1, route.priority or 0, number_of(route.id))
     yield StreamRule(standing, entry, (*protocol_condition(route), expression))
 
 
@@ -117,7 +117,7 @@ def _compatible(route: Route) -> tuple[int, int]:
     """Return Kong's priority of a stream route, and the id that decides between equals."""
     bits = _DOMINANT if route.snis or (route.sources and route.destinations) else 0
     bits |= _flags(route.sources) << 4 | _flags(route.destinations)
-    return bits, UUID(route.id).int
+    return bits, number_of(route.id)
 
 
 def _flags(elements: tuple[AddressMatch, ...] | None) -> int:

@@ -119,7 +119,7 @@ def _assemble(
         tls=policies,
         proxy=_proxy_options(values, policies["proxy"] if _has_tls(values, "proxy") else None, errors),
         shown={
-            name: _MASK if value and name in _SECRET else _shown(value)
+            name: _MASK if value and (name in _SECRET or name in values.referenced) else _shown(value)
             for name, value in values.values.items()
         },
         admin_write=values["admin_write"],

@@ -12,9 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from dbless_gateway.config.vaults import Unresolved
 from dbless_gateway.server import setting_types as types
 from dbless_gateway.server.inert_settings import asks_for_nothing, is_known_but_unsupported
 from dbless_gateway.server.listen import addresses
+from dbless_gateway.server.setting_references import SettingReferences
 from dbless_gateway.snapshot.certificates import VERIFY_CLIENT_MODES
 
 VARIABLE_PREFIX = "KONG_"
@@ -385,6 +387,7 @@ class Values:
     given: frozenset[str]  # names that a flag or a variable set
     warnings: tuple[str, ...]
     errors: tuple[str, ...]
+    referenced: frozenset[str] = frozenset()  # names whose values came from a vault
 
     def __getitem__(self, name: str) -> Any:
         return self.values[name]
@@ -396,13 +399,21 @@ def read_settings(flags: Mapping[str, str], environ: Mapping[str, str]) -> Value
     texts.update(flags)
     values: dict[str, Any] = {}
     errors: list[str] = []
+    references = SettingReferences(environ)
+    referenced: set[str] = set()
     for setting in SETTINGS:
         value_text = texts.get(setting.name, setting.default).strip()
         try:
+            if references.has_any(value_text):
+                referenced.add(setting.name)
+                value_text = references.resolve(value_text)
             values[setting.name] = setting.read(setting.name, value_text)
+        except Unresolved as error:
+            errors.append(f"{setting.name}: {error}")
         except types.SettingError as error:
-            errors.append(str(error))
-    return Values(values, frozenset(texts), tuple(warnings), tuple(errors))
+            is_secret = setting.name in referenced
+            errors.append(references.without_secrets(str(error)) if is_secret else str(error))
+    return Values(values, frozenset(texts), tuple(warnings), tuple(errors), frozenset(referenced))
 
 
 def _texts_of(environ: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:

@@ -9,15 +9,18 @@ the context that the listener was made with (``server_context`` makes both kinds
 
 from __future__ import annotations
 
-import ssl
 import warnings
 from collections.abc import Generator, Iterable, Mapping
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from dbless_gateway.config.entities import Certificate, Sni
 from dbless_gateway.config.problems import Problem
+from dbless_gateway.config.records import dataclass
 from dbless_gateway.snapshot.key_pairs import KeyPair, load_key_pair
 from dbless_gateway.snapshot.plugin_loader import problem_at
+
+if TYPE_CHECKING:
+    import ssl
 
 # "Intermediate" of Mozilla's recommendations, as Kong has it.
 INTERMEDIATE_CIPHERS = (
@@ -27,15 +30,8 @@ INTERMEDIATE_CIPHERS = (
     "DHE-RSA-AES128-GCM-SHA256:DHE-RSA-AES256-GCM-SHA384:DHE-RSA-CHACHA20-POLY1305"
 )
 
-_VERSIONS = {
-    "TLSv1": ssl.TLSVersion.TLSv1,
-    "TLSv1.1": ssl.TLSVersion.TLSv1_1,
-    "TLSv1.2": ssl.TLSVersion.TLSv1_2,
-    "TLSv1.3": ssl.TLSVersion.TLSv1_3,
-}
-_VERIFY_MODES = {"off": ssl.CERT_NONE, "optional": ssl.CERT_OPTIONAL, "on": ssl.CERT_REQUIRED}
-
-PROTOCOLS = tuple(_VERSIONS)
+PROTOCOLS = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
+_VERIFY_MODES = {"off": "CERT_NONE", "optional": "CERT_OPTIONAL", "on": "CERT_REQUIRED"}
 VERIFY_CLIENT_MODES = tuple(_VERIFY_MODES)
 
 
@@ -53,11 +49,14 @@ class TlsPolicy:
 
 
 def server_context(
-    policy: TlsPolicy, pairs: Iterable[KeyPair], kind: type[ssl.SSLContext] = ssl.SSLContext
+    policy: TlsPolicy, pairs: Iterable[KeyPair], kind: type[ssl.SSLContext] | None = None
 ) -> ssl.SSLContext:
     """Make a context with these certificates; OpenSSL picks by the kinds of key a client knows."""
-    context = kind(ssl.PROTOCOL_TLS_SERVER)
-    versions = [_VERSIONS[name] for name in policy.protocols]
+    # Here, because most configurations have no certificates, and ``validate`` would wait for it.
+    import ssl
+
+    context = (kind or ssl.SSLContext)(ssl.PROTOCOL_TLS_SERVER)
+    versions = [ssl.TLSVersion[name.replace(".", "_")] for name in policy.protocols]
     with warnings.catch_warnings():
         # Who sets ssl_protocols to TLSv1 knows.
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -74,7 +73,7 @@ def server_context(
     context.set_alpn_protocols(["http/1.1"])
     if policy.client_authorities is not None:
         context.load_verify_locations(cadata=policy.client_authorities)
-        context.verify_mode = _VERIFY_MODES[policy.verify_client]
+        context.verify_mode = ssl.VerifyMode[_VERIFY_MODES[policy.verify_client]]
     for pair in pairs:
         load_key_pair(context, pair)
     return context
@@ -126,7 +125,7 @@ def compile_certificates(
             continue
         try:
             context = server_context(policy, _pairs(certificate))
-        except (ssl.SSLError, OSError) as error:
+        except OSError as error:
             problems.append(_problem(certificate, names_of[certificate.id], error))
         else:
             by_name.update(dict.fromkeys(names_of[certificate.id], context))

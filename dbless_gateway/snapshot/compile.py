@@ -7,7 +7,6 @@ problems. Pure: same entities, same snapshot; nothing is opened, started or regi
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Collection, Generator, Iterable
 from dataclasses import dataclass, field, replace
 
@@ -147,7 +146,7 @@ def _services(
         upstream = upstreams.get(service.host)
         try:
             services[service.id] = _service(service, upstream, contexts)
-        except (ssl.SSLError, OSError) as error:
+        except OSError as error:
             message = f"TLS to its targets cannot be set up: {error}"
             entity = f'service "{service.name or service.id}"'
             problems.append(problem_at(service.where, "certificate/unusable", entity, message, None))

@@ -7,8 +7,10 @@ open, so a key from the configuration never reaches a disk.
 from __future__ import annotations
 
 import os
-import ssl
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    import ssl
 
 
 class KeyPair(NamedTuple):

@@ -9,7 +9,6 @@ collector.
 from __future__ import annotations
 
 import logging
-import ssl
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,8 @@ from dbless_gateway.pdk.identity import Identities
 from dbless_gateway.routing.router import Router
 
 if TYPE_CHECKING:
+    import ssl
+
     from dbless_gateway.snapshot.certificates import ServerCertificates
     from dbless_gateway.snapshot.chains import RouteChains
     from dbless_gateway.snapshot.loans import Loan

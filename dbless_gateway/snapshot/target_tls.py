@@ -8,16 +8,17 @@ certificates say and not by their ids: a key that changes under its id makes new
 from __future__ import annotations
 
 import os
-import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dbless_gateway.config.entities import CaCertificate, Certificate, Service, Upstream
+from dbless_gateway.config.records import dataclass
 from dbless_gateway.snapshot.key_pairs import KeyPair, load_key_pair
 from dbless_gateway.snapshot.model import TargetTls
-from dbless_gateway.snapshot.tls_session import TlsSession
+
+if TYPE_CHECKING:
+    import ssl
 
 _TLS_PROTOCOLS = frozenset(("https", "grpcs", "tls"))
 
@@ -84,6 +85,11 @@ class TargetTlsContexts:
 def _context(
     verify: bool, authorities: list[str], trusted_file: str | None, pair: KeyPair | None
 ) -> ssl.SSLContext:
+    # Here, because ``validate`` would wait for it, and many configurations have no such targets.
+    import ssl
+
+    from dbless_gateway.snapshot.tls_session import TlsSession
+
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.sslobject_class = TlsSession
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -104,6 +110,8 @@ def _context(
 
 def _trust_system(context: ssl.SSLContext) -> None:
     """Trust the system's authorities; from their folder, since reading all of them takes 50 ms and more."""
+    import ssl
+
     paths = ssl.get_default_verify_paths()
     folder = paths.capath
     if os.environ.get(paths.openssl_cafile_env) is None and folder is not None and _is_hashed(folder):

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import ClassVar
-from uuid import UUID
 
 from dbless_gateway.config.entities import Route
+from dbless_gateway.config.identity import number_of
 from dbless_gateway.routing import compatible
 from dbless_gateway.routing.classic import service_path_of
 from dbless_gateway.routing.conditions import Condition, ProtocolIn
@@ -91,7 +91,7 @@ def rules_of(entry: RouterEntry[T], problems: list[RouteProblem]) -> Iterator[tu
     checks, path = lowered or ((expression,), expression)
     rank = _EXPRESSION_RANK | (route.priority or 0)
     rule = Rule(
-        key=compatible.key_of(rank, UUID(route.id).int, 0),
+        key=compatible.key_of(rank, number_of(route.id), 0),
         entry=entry,
         conditions=(*protocols, expression),
         checks=(*protocols, *checks),

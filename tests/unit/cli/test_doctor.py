@@ -10,7 +10,26 @@ import pytest
 from dbless_gateway.cli import doctor
 from dbless_gateway.server.options import make_settings
 from tests.support.config import document, service
+from tests.support.foreign_plugins import forgetting_plugins
 from tests.support.ports import free_ports
+
+PLUGIN = '''"""Say hello."""
+from dataclasses import dataclass
+
+NAME = "say-hello"
+PRIORITY = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    text: str = "hello"
+
+
+class Handler:
+    def __init__(self, config, env): ...
+
+    def access(self, ctx): ...
+'''
 
 
 @pytest.fixture(autouse=True)
@@ -84,3 +103,27 @@ def test_a_small_limit_of_open_files(monkeypatch: pytest.MonkeyPatch, tmp_path: 
         if line.subject == "open files"
     ]
     assert found[0].level == "note"
+
+
+def test_plugins_of_a_folder_are_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "plugins"
+    folder.mkdir()
+    (folder / "say_hello.py").write_text(PLUGIN)
+    file = Path(config(tmp_path))
+    file.write_text(file.read_text() + "plugins: [{name: say-hello, config: {text: hi}}]\n")
+    assert failures([str(file)]) == ["configuration: 1 mistakes; dbless-gateway validate tells them all"]
+
+    monkeypatch.setenv("KONG_PLUGIN_DIR", str(folder))
+    with forgetting_plugins():
+        assert failures([str(file)]) == []
+
+
+def test_variables_of_the_file_are_replaced_when_settings_say_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KONG_EXPAND_ENV", "on")
+    monkeypatch.setenv("TARGET", "localhost")
+    file = Path(config(tmp_path, "placeholder"))
+    file.write_text(file.read_text().replace("placeholder", "${TARGET}"))
+
+    assert failures([str(file)]) == []

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dbless_gateway.config.document import ROOT
 from dbless_gateway.config.json_positions import read_json
 from dbless_gateway.config.positions import read_yaml
 from dbless_gateway.lint.within import place_within
@@ -36,7 +37,7 @@ def test_the_place_of_a_character(written: str, column: int | None, line: int | 
     document, faults = read_yaml(source, "kong.yaml")
     assert faults == []
 
-    found = place_within(source, document.locate(document.data, ("k",)), document.data["k"].index("X"))
+    found = place_within(source, document.locate(ROOT, ("k",)), document.value(ROOT, ("k",)).index("X"))
 
     assert (found and (found.column, found.line)) == (column and (column, line))
 
@@ -45,7 +46,7 @@ def test_the_place_of_a_character(written: str, column: int | None, line: int | 
 def test_what_json_escapes_counts_once(text: str) -> None:
     source = '{"k": ' + json.dumps(text + "X", ensure_ascii=True) + "}"
     document, _ = read_json(source, "kong.json")
-    found = place_within(source, document.locate(document.data, ("k",)), len(text))
+    found = place_within(source, document.locate(ROOT, ("k",)), len(text))
 
     assert found is not None
     assert source[found.column - 1] == "X"
@@ -55,4 +56,4 @@ def test_a_character_that_is_not_there() -> None:
     source = "k: ab"
     document, _ = read_yaml(source, "kong.yaml")
 
-    assert place_within(source, document.locate(document.data, ("k",)), 99) is None
+    assert place_within(source, document.locate(ROOT, ("k",)), 99) is None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
 
 from dbless_gateway.config.entities import Entities
 from dbless_gateway.config.load import LoadOptions, load
@@ -11,11 +11,14 @@ from dbless_gateway.config.source import Source
 from dbless_gateway.snapshot.certificates import TlsPolicy
 from dbless_gateway.snapshot.compile import CompileOptions, Outcome, compile_snapshot
 from dbless_gateway.snapshot.dry_run import DryRunHost
+from dbless_gateway.snapshot.foreign_plugins import PluginSettings, prepare
 from dbless_gateway.snapshot.model import Snapshot
 from dbless_gateway.snapshot.secrets import reveal
 from tests.support.certificates import self_signed_pem
+from tests.support.foreign_plugins import forgetting_plugins
 
 ID = "11111111-1111-4111-8111-111111111111"
+HEAD = '_format_version: "3.0"\n'
 TEXT = f"""
 _format_version: "3.0"
 services:
@@ -33,6 +36,31 @@ certificates:
   key_alt: '{{vault://env/key-alt}}'
   snis: [{{name: s.example}}]
 """
+
+
+NEEDS_SECRET = '''"""Cannot work without its token."""
+from dataclasses import dataclass
+from typing import Annotated
+
+from dbless_gateway.pdk.plugin import ConfigError
+from dbless_gateway.pdk.schema import Field
+
+NAME = "needs-secret"
+PRIORITY = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    token: Annotated[str, Field(secret=True)]
+
+
+class Handler:
+    def __init__(self, config, env):
+        if not config.token:
+            raise ConfigError("token", "must not be empty")
+
+    def access(self, ctx): ...
+'''
 
 
 def _entities(environ: dict[str, str]) -> Entities:
@@ -86,11 +114,19 @@ def test_what_lacks_its_secret_is_left_out() -> None:
     assert len(snapshot.global_chain.header_filter) == 1
 
 
-def test_a_plugin_from_elsewhere_is_never_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dbless_gateway.snapshot.compile.is_bundled", lambda name: False)
-    problems = _compiled({})
+def test_a_plugin_from_elsewhere_is_never_left_out(tmp_path: Path) -> None:
+    (tmp_path / "needs_secret.py").write_text(NEEDS_SECRET)
+    text = HEAD + "plugins: [{name: needs-secret, config: {token: '{vault://env/token}'}}]\n"
+    with forgetting_plugins():
+        options = LoadOptions(environ={}, plugins=prepare(PluginSettings((str(tmp_path),))))
+        loaded = load([Source("kong.yaml", text)], options)
+        assert loaded.entities is not None
+        problems = compile_snapshot(loaded.entities, DryRunHost(), CompileOptions())
+
     assert isinstance(problems, list)
-    assert {problem.code for problem in problems} == {"plugin/config"}
+    assert [(problem.code, problem.message) for problem in problems] == [
+        ("plugin/config", "config.token: must not be empty")
+    ]
 
 
 def test_problems_quote_no_secret() -> None:
