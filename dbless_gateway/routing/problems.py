@@ -5,7 +5,7 @@ The snapshot's compiler turns it into a problem with a place in the file. It kno
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dbless_gateway.config.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from dbless_gateway.config.problems import Problem
+from dbless_gateway.config.records import dataclass
 from dbless_gateway.lint.places import Places
 
 

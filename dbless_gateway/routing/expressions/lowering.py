@@ -7,9 +7,9 @@ matched as fast as a route with classic fields. Anything else is evaluated (``ev
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
+from dbless_gateway.config.records import dataclass
 from dbless_gateway.routing.conditions import Condition, HeaderIs, MethodIn, PathCondition
 from dbless_gateway.routing.expressions.evaluate import flatten
 from dbless_gateway.routing.expressions.fields import header_of

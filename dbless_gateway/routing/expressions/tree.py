@@ -5,8 +5,9 @@ A tree knows nothing of fields that exist or of types that fit; ``check`` does.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
+from dbless_gateway.config.records import dataclass
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
