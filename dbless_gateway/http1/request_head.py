@@ -11,7 +11,6 @@ here. What is refused and why follows RFC 9112; the statuses are those of Kong (
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import Final
 
 import httptools
@@ -24,16 +23,15 @@ try:
 except ImportError:
     from dbless_gateway.http1.splitting import split_request
 
-_SPECIAL_LINE_CACHE = 2048
 _UNUSUAL_METHODS = frozenset((b"HEAD", b"CONNECT", b"TRACE"))
 _SLASH = 0x2F
 _TOKEN_METHOD = re.compile(rb"[A-Z][A-Z_-]{0,31}")
 _VISIBLE = re.compile(rb"[\x21-\x7e\x80-\xff]+")
-# nginx's rule: something, without blanks and slashes.
-_HOST_VALUE = re.compile(rb"[\x21-\x2e\x30-\x7e\x80-\xff]+")
 _STAND_IN_METHOD: Final = b"GET"
 _STAND_IN_TARGET: Final = b"/"
-_HOST: Final = b"host"  # the one object that stands for this name, so that ``is`` finds it
+
+# Up to this size no limit on heads can be exceeded, so none is checked.
+_SMALL_HEAD_BYTES = 800
 
 # A client that names hundreds of hosts, names or encodings in one line is not a client.
 _MAX_CONNECTION_TOKENS = 32
@@ -48,28 +46,47 @@ class Refusal(Exception):
         self.reason = reason
 
 
-@lru_cache(maxsize=_SPECIAL_LINE_CACHE)
-def _classify(line: bytes) -> tuple[bytes, bytes]:
-    """Return (name in lower case, value) of a special line; the same few lines come again and again."""
-    name, _, value = line.partition(b":")
-    folded, value = name.lower(), value.strip(b" \t")
-    if folded != _HOST:
-        return folded, value
-    if not _HOST_VALUE.fullmatch(value):
-        raise Refusal(400, "invalid Host")
-    return _HOST, value
-
-
 class _Silent:
     """A parser's protocol without callbacks: it only judges."""
+
+
+class HeadLimits:
+    """How much a head may be; the defaults are Kong's (nginx's large_client_header_buffers: 4 x 8k)."""
+
+    __slots__ = ("_head_bytes", "_line_bytes", "_lines")
+
+    def __init__(self, line_bytes: int = 8192, head_bytes: int = 32768, lines: int = 200) -> None:
+        """``line_bytes``: of the request line; ``lines``: header lines."""
+        self._line_bytes = line_bytes
+        self._head_bytes = head_bytes
+        self._lines = lines
+
+    def check(self, data: bytes, size: int) -> None:
+        """Refuse a head that is too large; it is the first ``size`` bytes, and may still grow."""
+        line_size = data.find(b"\r\n", 0, size)
+        if line_size < 0:
+            line_size = size - data.endswith(b"\r")
+        if line_size > self._line_bytes:
+            raise Refusal(414, "the request line is too long")
+        if size > self._head_bytes:
+            raise Refusal(431, "the head is too large")
+        if data.count(b"\r\n", 0, size) > self._lines:
+            raise Refusal(431, "too many header lines")
+
+    def check_partial(self, data: bytes) -> None:
+        """Refuse what is too large already, and what cannot become a head."""
+        self.check(data, len(data))
+        if data.find(b"\n\n") >= 0:
+            raise Refusal(400, "bare line feeds")
 
 
 class Judge:
     """Feeds heads to the strict parser. One per worker: between heads it holds no state."""
 
-    __slots__ = ("_parser",)
+    __slots__ = ("_parser", "limits")
 
-    def __init__(self) -> None:
+    def __init__(self, limits: HeadLimits | None = None) -> None:
+        self.limits = limits or HeadLimits()
         self._parser = httptools.HttpRequestParser(_Silent())
 
     def check(self, head: bytes) -> None:
@@ -177,50 +194,54 @@ class RequestHead:
         return self.headers.get_all(name)
 
 
-def parse_request_head(head: bytes, judge: Judge) -> RequestHead:
-    """Parse one complete head, its empty line included; raise ``Refusal``."""
+def parse_request_head(data: bytes, judge: Judge) -> RequestHead | None:
+    """Parse the head that ``data`` begins with; None while its end has not come. Raises ``Refusal``."""
+    split = split_request(data)
+    if split is None:
+        judge.limits.check_partial(data)
+        return None
+    size, method, target, path, query, minor, host, plain, special = split
+    if size > _SMALL_HEAD_BYTES:
+        judge.limits.check(data, size)
+    head = data if size == len(data) else data[:size]
     judge.check(head)
-    line, plain, special_lines = split_request(head)
     request = RequestHead()
     request.raw = head
     request.plain = plain
-    try:
-        method, target, version = line.split(b" ")
-    except ValueError:
-        raise Refusal(400, "the request line does not have three parts") from None
     request.method = method
-    if version != b"HTTP/1.1":
-        _take_old_version(request, version)
+    if minor != 1:
+        _take_old_version(request, minor)
     if method in _UNUSUAL_METHODS:
         _take_unusual_method(request, method)
-    if target[0] != _SLASH:
-        target = _origin_form(request, target)
+    request.host = host
     request.target = target
-    request.path, mark, query = target.partition(b"?")
-    if mark:
-        request.query = query
-    for special_line in special_lines:
-        name, value = _classify(special_line)
-        if name is _HOST and request.host is None:
-            request.host = value
-        else:
+    request.path = path
+    request.query = query
+    if target[0] != _SLASH:
+        _take_absolute_form(request, target)
+    if special is not None:
+        for name, value in special:
             _take_special(request, name, value)
-    if request.host is None and request.minor:
+    if request.host is None and minor:
         raise Refusal(400, "HTTP/1.1 without Host (RFC 9112 section 3.2)")
     if request.special:
         _interpret(request)
         # llhttp takes Proxy-Connection for Connection, and would refuse whatever follows a "close".
         if request.body is not None or not request.keep_alive or b"proxy-connection" in request.special:
             judge.reset()
-    elif not request.minor:
+    elif not minor:
         request.keep_alive = False
         judge.reset()
     return request
 
 
-def _take_old_version(request: RequestHead, version: bytes) -> None:
-    if version != b"HTTP/1.0":
-        raise Refusal(505 if version.startswith(b"HTTP/") else 400, "unsupported HTTP version")
+def _take_old_version(request: RequestHead, minor: int) -> None:
+    if minor < 0:
+        line = request.raw.partition(b"\r\n")[0]
+        if not request.method:
+            raise Refusal(400, "the request line does not have three parts")
+        is_http = line.rpartition(b" ")[2].startswith(b"HTTP/")
+        raise Refusal(505 if is_http else 400, "unsupported HTTP version")
     request.minor = 0
 
 
@@ -233,37 +254,33 @@ def _take_unusual_method(request: RequestHead, method: bytes) -> None:
         raise Refusal(405, "TRACE is refused")
 
 
-def _origin_form(request: RequestHead, target: bytes) -> bytes:
-    """Return the origin-form of an absolute-form target, whose authority replaces Host (RFC 9112 section
-    3.2.2).
-    """
+def _take_absolute_form(request: RequestHead, target: bytes) -> None:
+    """Take an absolute-form target, whose authority replaces Host (RFC 9112 section 3.2.2)."""
     folded = target[:8].lower()
     for scheme in (b"http://", b"https://"):
         if folded.startswith(scheme):
             rest = target[len(scheme) :]
             end = min((at for at in (rest.find(b"/"), rest.find(b"?")) if at >= 0), default=len(rest))
-            authority = rest[:end]
+            authority, path = rest[:end], rest[end:]
             if not authority or b"@" in authority:
                 break
-            if request.minor and b"\r\nhost:" not in request.raw.lower():
-                raise Refusal(400, "HTTP/1.1 without Host (RFC 9112 section 3.2)")
-            request.host = authority
-            request.special[b":authority"] = authority
-            path = rest[end:]
-            return path if path.startswith(b"/") else b"/" + path
+            if request.host is None:
+                if request.minor:
+                    raise Refusal(400, "HTTP/1.1 without Host, or with an invalid one (RFC 9112 section 3.2)")
+            else:
+                request.special[b"host"] = request.host
+            request.host = request.special[b":authority"] = authority
+            request.target = path if path.startswith(b"/") else b"/" + path
+            request.path, mark, query = request.target.partition(b"?")
+            request.query = query if mark else None
+            return
     raise Refusal(400, "the request target is neither a path nor an http URL")
 
 
 def _take_special(request: RequestHead, name: bytes, value: bytes) -> None:
     if name == b"host":
-        special = request.special
-        if request.host is None:
-            request.host = value
-        elif b"host" in special or b":authority" not in special:
-            raise Refusal(400, "more than one Host")
-        else:
-            special[b"host"] = value
-        return
+        # The first good one has gone to its place.
+        raise Refusal(400, "more than one Host, or an invalid one")
     known = request.special.get(name)
     if known is None:
         request.special[name] = value

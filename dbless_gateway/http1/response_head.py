@@ -6,8 +6,6 @@ lines or an unknown version end the connection, and the client gets a 502 (see `
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import httptools
 
 from dbless_gateway.http1.bodies import BodyReader, ChunkedBody, LengthBody, UntilClose
@@ -18,41 +16,14 @@ try:
 except ImportError:
     from dbless_gateway.http1.splitting import split_response
 
-_SPECIAL_LINE_CACHE = 2048
+# nginx's proxy_buffer_size is 4 or 8 KiB; real applications send larger cookies than that.
+_MAX_HEAD_BYTES = 65536
 # Statuses whose responses never have a body (RFC 9112 section 6.3).
 NO_BODY = frozenset((204, 304))
-_LENGTH, _CONTENT_TYPE, _KEEP_ALIVE, _OTHER = range(4)
 
 
 class BadResponse(Exception):
     """The target's response cannot be understood; the text says why, for the log."""
-
-
-@lru_cache(maxsize=_SPECIAL_LINE_CACHE)
-def _classify(line: bytes) -> tuple[int, bytes, bytes]:
-    """Return (kind, name in lower case, value) of a special line; the same few lines come again and again."""
-    name, _, value = line.partition(b":")
-    name, value = name.lower(), value.strip(b" \t")
-    if name == b"content-length":
-        return _LENGTH, name, value
-    if name == b"content-type":
-        return _CONTENT_TYPE, name, value
-    if name == b"connection" and value.lower() == b"keep-alive":
-        return _KEEP_ALIVE, name, value
-    return _OTHER, name, value
-
-
-@lru_cache(maxsize=_SPECIAL_LINE_CACHE)
-def _parse_status_line(line: bytes) -> tuple[int, int, bytes]:
-    """Return (minor version, status, the line as this gateway sends it)."""
-    if not line.startswith((b"HTTP/1.1 ", b"HTTP/1.0 ")):
-        raise BadResponse("not an HTTP/1 response")
-    code = line[9:12]
-    if not code.isdigit() or not 100 <= int(code) <= 999 or line[12:13] not in (b"", b" "):
-        raise BadResponse("an invalid status line")
-    if any((byte < 0x20 and byte != 0x09) or byte == 0x7F for byte in line):
-        raise BadResponse("control characters in the status line")
-    return line[7] - 0x30, int(code), b"HTTP/1.1 " + line[9:]
 
 
 class _Silent:
@@ -77,10 +48,12 @@ class ResponseHead:
         "line",
         "minor",
         "plain",
+        "size",
         "special",
         "status",
     )
 
+    size: int  # bytes of the head, empty line included
     line: bytes  # the status line to send, without CRLF
     status: int
     minor: int
@@ -94,39 +67,39 @@ class ResponseHead:
         self.keep_alive = True
 
 
-def parse_response_head(head: bytes, to_head_request: bool) -> ResponseHead:
-    """Parse one complete head, its empty line included; raise ``BadResponse``.
+def parse_response_head(data: bytes, to_head_request: bool) -> ResponseHead | None:
+    """Parse the head that ``data`` begins with; None while its end has not come. Raises ``BadResponse``.
 
     ``to_head_request``: HEAD has no body, whatever the head says.
     """
+    split = split_response(data)
+    if split is None:
+        _check_partial(data)
+        return None
+    size, minor, status, line, plain, length, content_type, special = split
+    if size > _MAX_HEAD_BYTES:
+        raise BadResponse("the response's head is too large")
     try:
         # The parser cannot be told of HEAD, so it only ever sees heads, and each needs a fresh one (0.3 us).
-        httptools.HttpResponseParser(_SILENT).feed_data(head)
+        httptools.HttpResponseParser(_SILENT).feed_data(data if size == len(data) else data[:size])
     except httptools.HttpParserUpgrade:
         pass
     except httptools.HttpParserError as error:
         raise BadResponse(str(error)) from None
-    line, plain, special_lines = split_response(head)
+    if not status:
+        raise BadResponse("an invalid status line, or not HTTP/1")
     response = ResponseHead()
-    minor, status, response.line = _parse_status_line(line)
+    response.size = size
     response.minor = minor
     response.status = status
+    response.line = line
+    response.plain = plain
+    response.length = length
+    response.content_type = content_type
     if not minor:
         response.keep_alive = False
-    response.plain = plain
-    length: int | None = None
-    for special_line in special_lines:
-        kind, name, value = _classify(special_line)
-        if kind == _LENGTH:
-            if length is not None or not value.isdigit():
-                raise BadResponse("more than one Content-Length, or not a number")
-            length = response.length = int(value)
-        elif kind == _CONTENT_TYPE:
-            response.content_type = value
-        elif kind == _KEEP_ALIVE:
-            if not minor:  # It is HTTP/1.1's default, and takes no other line's "close" back.
-                response.keep_alive = True
-        else:
+    if special is not None:
+        for name, value in special:
             _take_special(response, name, value)
     if to_head_request or status < 200 or status in NO_BODY:
         return response
@@ -140,7 +113,17 @@ def parse_response_head(head: bytes, to_head_request: bool) -> ResponseHead:
     return response
 
 
+def _check_partial(data: bytes) -> None:
+    """Refuse what cannot become a head any more."""
+    if len(data) > _MAX_HEAD_BYTES:
+        raise BadResponse("the response's head is too large")
+    if not data.startswith(b"HTTP/1.") and not b"HTTP/1.".startswith(data):
+        raise BadResponse("not an HTTP/1 response")
+
+
 def _take_special(response: ResponseHead, name: bytes, value: bytes) -> None:
+    if name == b"content-length":
+        raise BadResponse("more than one Content-Length, or not a number")
     known = response.special.get(name)
     response.special[name] = value if known is None else known + b", " + value
     if name == b"connection":

@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 _PIPELINE_LIMIT_BYTES = 65536
 # Empty lines before a request line are legal (RFC 9112 section 2.2), a flood of them is not.
 _MAX_LEADING_BLANK_BYTES = 16
-
-# Up to this size no limit on heads can be exceeded, so none is checked.
-_SMALL_HEAD_BYTES = 800
 _FIRST_VISIBLE = 0x21
 _TLS_HANDSHAKE = 0x16
 
@@ -278,22 +275,16 @@ class ClientConnection:
             if not data:
                 return
         gateway = self._gateway
-        end = data.find(b"\r\n\r\n") + 4
         try:
-            if end < 4 or end > _SMALL_HEAD_BYTES:
-                self._check_size(data, end)
-                if end < 4:
-                    self._keep_partial(data)
-                    return
-            if end == len(data):
-                request = parse_request_head(data, gateway.judge)
-                rest = b""
-            else:
-                request = parse_request_head(data[:end], gateway.judge)
-                rest = data[end:]
+            request = parse_request_head(data, gateway.judge)
         except Refusal as refusal:
             self._refuse(refusal)
             return
+        if request is None:
+            self._keep_partial(data)
+            return
+        size = len(request.raw)
+        rest = b"" if size == len(data) else data[size:]
         if gateway.active_exchanges >= gateway.max_exchanges:
             self._shed("requests in flight", gateway.max_exchanges)
             return
@@ -329,22 +320,6 @@ class ClientConnection:
         if not rest:
             self._buffer = blank
         return rest
-
-    def _check_size(self, data: bytes, end: int) -> None:
-        """Refuse a head that is too large already, and what cannot become one; ``end`` < 4: not complete."""
-        options = self._gateway.options
-        line_end = data.find(b"\r\n")
-        if line_end < 0:
-            line_end = len(data) - data.endswith(b"\r")
-        if line_end > options.max_request_line_bytes:
-            raise Refusal(414, "the request line is too long")
-        size = end if end >= 4 else len(data)
-        if size > options.max_header_bytes:
-            raise Refusal(431, "the head is too large")
-        if data.count(b"\r\n", 0, size) > options.max_header_count:
-            raise Refusal(431, "too many header lines")
-        if end < 4 and data.find(b"\n\n") >= 0:
-            raise Refusal(400, "bare line feeds")
 
     def _refuse(self, refusal: Refusal) -> None:
         """Answer bytes that are no request that can be served, and close."""

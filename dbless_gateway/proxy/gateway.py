@@ -14,7 +14,7 @@ from random import randbytes
 from time import monotonic, time
 from typing import TYPE_CHECKING, Any, cast
 
-from dbless_gateway.http1.request_head import Judge, Refusal
+from dbless_gateway.http1.request_head import HeadLimits, Judge, Refusal
 from dbless_gateway.http1.writing import STATUS_LINES
 from dbless_gateway.pdk.errors import server_error
 from dbless_gateway.pdk.reply import Reply
@@ -93,7 +93,9 @@ class Gateway:
         self.snapshot = snapshot
         self.log = log or logging.getLogger("dbless_gateway.proxy")
         self.access_log: Callable[[Exchange], None] | None = None
-        self.judge = Judge()
+        self.judge = Judge(
+            HeadLimits(options.max_request_line_bytes, options.max_header_bytes, options.max_header_count)
+        )
         # Fixed parts of heads.
         version = options.version.encode()
         self.via_line = b"\r\nVia: 1.1 kong/" + version

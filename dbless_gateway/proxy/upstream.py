@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from dbless_gateway.proxy.gateway import Gateway
     from dbless_gateway.proxy.tunnel import Tunnel
 
-# nginx's proxy_buffer_size is 4 or 8 KiB; real applications send larger cookies than that.
-_MAX_RESPONSE_HEAD_BYTES = 65536
 # Interim responses are swallowed; a target that sends nothing else is broken.
 _MAX_INTERIM_RESPONSES = 16
 
@@ -175,12 +173,11 @@ class TargetConnection:
         if self._buffer:
             data = self._buffer + data
             self._buffer = b""
-        end = data.find(b"\r\n\r\n") + 4
-        if end < 4 or end > _MAX_RESPONSE_HEAD_BYTES:
-            self._keep_partial(data)
+        response = parse_response_head(data, exchange.head.is_head)
+        if response is None:
+            self._buffer = data
             return
-        response = parse_response_head(data[:end], exchange.head.is_head)
-        rest = data[end:]
+        rest = data[response.size :]
         if response.status < 200:
             self._take_interim(exchange, response, rest)
             return
@@ -198,14 +195,6 @@ class TargetConnection:
             if body.done and body.rest:
                 response.keep_alive = False
             exchange.on_response(response, pieces, body.done)
-
-    def _keep_partial(self, data: bytes) -> None:
-        """Wait for the rest of a head, unless it cannot become one."""
-        if len(data) > _MAX_RESPONSE_HEAD_BYTES:
-            raise BadResponse("the response's head is too large")
-        if not data.startswith(b"HTTP/1.") and not b"HTTP/1.".startswith(data):
-            raise BadResponse("not an HTTP/1 response")
-        self._buffer = data
 
     def _take_interim(self, exchange: Exchange, response: ResponseHead, rest: bytes) -> None:
         """Swallow a 1xx response, as nginx does; 101 is final."""

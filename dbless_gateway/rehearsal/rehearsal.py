@@ -265,10 +265,10 @@ class _Observer(logging.Handler):
 def _read_response(data: bytes, *, is_head: bool) -> tuple[int, tuple[tuple[str, str], ...], bytes]:
     """Take a response apart; interim ones before it are dropped."""
     while True:
-        head, _, rest = data.partition(b"\r\n\r\n")
-        if not head:
+        response = parse_response_head(data, is_head) if data else None
+        if response is None:
             return 0, (), b""
-        response = parse_response_head(head + b"\r\n\r\n", is_head)
+        head, rest = data[: response.size - 4], data[response.size :]
         if response.status >= 200 or response.status == 101:
             break
         data = rest

@@ -30,6 +30,8 @@ def verdict(head: bytes, judge: Judge) -> object:
     except Refusal as refusal:
         judge.reset()
         return refusal.status, refusal.reason
+    if request is None:  # Its end has not come.
+        return None
     return request.method, request.target, request.plain, request.special, request.keep_alive
 
 

@@ -12,7 +12,9 @@ HOST = b"Host: a.test\r\n"
 
 def parse(*lines: bytes, start: bytes = b"GET /p?q HTTP/1.1") -> RequestHead:
     head = b"\r\n".join((start, b"Host: a.test", *lines)) + b"\r\n\r\n"
-    return parse_request_head(head, Judge())
+    request = parse_request_head(head, Judge())
+    assert request is not None
+    return request
 
 
 def test_parts() -> None:

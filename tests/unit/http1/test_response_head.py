@@ -9,7 +9,9 @@ from dbless_gateway.http1.response_head import ResponseHead, parse_response_head
 
 
 def parse(*lines: bytes, start: bytes = b"HTTP/1.1 200 OK", to_head_request: bool = False) -> ResponseHead:
-    return parse_response_head(b"\r\n".join((start, *lines)) + b"\r\n\r\n", to_head_request)
+    response = parse_response_head(b"\r\n".join((start, *lines)) + b"\r\n\r\n", to_head_request)
+    assert response is not None
+    return response
 
 
 def test_parts() -> None:
