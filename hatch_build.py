@@ -31,7 +31,9 @@ HOT_MODULES = (
     "proxy/forwarding.py",
     "proxy/gateway.py",
     "proxy/holding.py",
+    "proxy/options.py",
     "proxy/responding.py",
+    "proxy/retrying.py",
     "proxy/tunnel.py",
     "proxy/upload.py",
     "proxy/upstream.py",
@@ -41,11 +43,15 @@ HOT_MODULES = (
     "pdk/identity.py",
     "pdk/windows.py",
     "routing/cache.py",
+    "routing/match.py",
     "routing/paths.py",
+    "runtime/balancer.py",
     "runtime/counters.py",
     "runtime/peer.py",
     "runtime/pools.py",
     "snapshot/chains.py",
+    "snapshot/plan.py",
+    "snapshot/steps.py",
 )
 C_EXTENSION = ("dbless_gateway.http1._splitting", "dbless_gateway/http1/_splitting.c")
 

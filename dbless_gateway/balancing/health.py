@@ -17,16 +17,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from dbless_gateway.config.entities import ActiveUnhealthy, Healthchecks, PassiveUnhealthy
 
-HEALTHY = "healthy"
-MOSTLY_HEALTHY = "mostly_healthy"
-MOSTLY_UNHEALTHY = "mostly_unhealthy"
-UNHEALTHY = "unhealthy"
+HEALTHY: Final = "healthy"
+MOSTLY_HEALTHY: Final = "mostly_healthy"
+MOSTLY_UNHEALTHY: Final = "mostly_unhealthy"
+UNHEALTHY: Final = "unhealthy"
 
 # The gateway of the target timed out, which says the same as a timeout of ours.
-_GATEWAY_TIMEOUT = 504
+_GATEWAY_TIMEOUT: Final = 504
 
 
 class Report(StrEnum):
@@ -38,7 +39,7 @@ class Report(StrEnum):
     TIMEOUT = "timeouts"
 
 
-FAILURES = (Report.HTTP_FAILURE, Report.TCP_FAILURE, Report.TIMEOUT)
+FAILURES: Final = (Report.HTTP_FAILURE, Report.TCP_FAILURE, Report.TIMEOUT)
 
 
 def is_available(state: str) -> bool:

@@ -15,10 +15,11 @@ from bisect import bisect_right
 from collections.abc import Generator, Sequence
 from itertools import accumulate
 from math import gcd
+from typing import Final
 
 from dbless_gateway.balancing.plan import Picker, Roster
 
-_GOLDEN_SECTION = 0.6180339887498949
+_GOLDEN_SECTION: Final = 0.6180339887498949
 
 
 class RoundRobin:

@@ -10,23 +10,25 @@ extensions are bounded and dropped. A violation raises ``BadBody``; the connecti
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Protocol
 
 # A chunk line is a size of up to 16 digits and, rarely, an extension (RFC 9112 section 7.1.1 asks for a limit).
-_MAX_CHUNK_LINE_BYTES = 256
-_MAX_CHUNK_SIZE_DIGITS = 15
+_MAX_CHUNK_LINE_BYTES: Final = 256
+_MAX_CHUNK_SIZE_DIGITS: Final = 15
 # Trailers are held until the body ends, so they count like a head.
-_MAX_TRAILER_BYTES = 8192
-_HEX_DIGITS = frozenset(b"0123456789abcdefABCDEF")
-_NAME_BYTES = frozenset(b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+_MAX_TRAILER_BYTES: Final = 8192
+_HEX_DIGITS: Final = frozenset(b"0123456789abcdefABCDEF")
+_NAME_BYTES: Final = frozenset(
+    b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+)
 # Fields that frame, route or authenticate must not come in a trailer (RFC 9110 section 6.5.1).
-_FORBIDDEN_TRAILERS = frozenset(
+_FORBIDDEN_TRAILERS: Final = frozenset(
     b"content-length transfer-encoding host connection keep-alive te trailer upgrade expect authorization "
     b"proxy-authorization proxy-authenticate proxy-connection www-authenticate set-cookie cookie cache-control "
     b"content-encoding content-type content-range location date age expires vary range max-forwards via "
     b"x-real-ip".split()
 )
-_FORBIDDEN_TRAILER_PREFIXES = (
+_FORBIDDEN_TRAILER_PREFIXES: Final = (
     b"x-forwarded-",
     b"x-consumer-",
     b"x-kong-",

@@ -13,12 +13,13 @@ message.
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Final
 
 # Header names are compared in lower case; "_" equals "-", as Kong and nginx treat them in look-ups.
-FOLD = bytes(range(256)).lower().replace(b"_", b"-")
-_FORBIDDEN_IN_VALUES = (b"\r", b"\n", b"\0")
+FOLD: Final = bytes(range(256)).lower().replace(b"_", b"-")
+_FORBIDDEN_IN_VALUES: Final = (b"\r", b"\n", b"\0")
 # Names that configurations and plugins ask for are few; a client cannot choose them.
-_MAX_NEEDLES = 1024
+_MAX_NEEDLES: Final = 1024
 
 
 @lru_cache(maxsize=_MAX_NEEDLES)

@@ -23,18 +23,18 @@ try:
 except ImportError:
     from dbless_gateway.http1.splitting import split_request
 
-_UNUSUAL_METHODS = frozenset((b"HEAD", b"CONNECT", b"TRACE"))
-_SLASH = 0x2F
-_TOKEN_METHOD = re.compile(rb"[A-Z][A-Z_-]{0,31}")
-_VISIBLE = re.compile(rb"[\x21-\x7e\x80-\xff]+")
+_UNUSUAL_METHODS: Final = frozenset((b"HEAD", b"CONNECT", b"TRACE"))
+_SLASH: Final = 0x2F
+_TOKEN_METHOD: Final = re.compile(rb"[A-Z][A-Z_-]{0,31}")
+_VISIBLE: Final = re.compile(rb"[\x21-\x7e\x80-\xff]+")
 _STAND_IN_METHOD: Final = b"GET"
 _STAND_IN_TARGET: Final = b"/"
 
 # Up to this size no limit on heads can be exceeded, so none is checked.
-_SMALL_HEAD_BYTES = 800
+_SMALL_HEAD_BYTES: Final = 800
 
 # A client that names hundreds of hosts, names or encodings in one line is not a client.
-_MAX_CONNECTION_TOKENS = 32
+_MAX_CONNECTION_TOKENS: Final = 32
 
 
 class Refusal(Exception):

@@ -6,6 +6,8 @@ lines or an unknown version end the connection, and the client gets a 502 (see `
 
 from __future__ import annotations
 
+from typing import Final
+
 import httptools
 
 from dbless_gateway.http1.bodies import BodyReader, ChunkedBody, LengthBody, UntilClose
@@ -17,9 +19,9 @@ except ImportError:
     from dbless_gateway.http1.splitting import split_response
 
 # nginx's proxy_buffer_size is 4 or 8 KiB; real applications send larger cookies than that.
-_MAX_HEAD_BYTES = 65536
+_MAX_HEAD_BYTES: Final = 65536
 # Statuses whose responses never have a body (RFC 9112 section 6.3).
-NO_BODY = frozenset((204, 304))
+NO_BODY: Final = frozenset((204, 304))
 
 
 class BadResponse(Exception):
@@ -30,7 +32,7 @@ class _Silent:
     """A parser's protocol without callbacks: it only judges."""
 
 
-_SILENT = _Silent()
+_SILENT: Final = _Silent()
 
 
 class ResponseHead:

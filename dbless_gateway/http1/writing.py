@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from http import HTTPStatus
+from typing import Final
 
-_REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
-STATUS_LINES = {code: b"HTTP/1.1 %d %b" % (code, _REASONS.get(code, b"")) for code in range(100, 1000)}
+_REASONS: Final = {status.value: status.phrase.encode() for status in HTTPStatus}
+STATUS_LINES: Final = {code: b"HTTP/1.1 %d %b" % (code, _REASONS.get(code, b"")) for code in range(100, 1000)}
 
-CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-LAST_CHUNK = b"0\r\n\r\n"
+CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+LAST_CHUNK: Final = b"0\r\n\r\n"
 
 
 def chunks(pieces: Iterable[bytes]) -> list[bytes]:

@@ -14,7 +14,7 @@ from dbless_gateway.config.entities import Entities
 from dbless_gateway.config.records import dataclass
 from dbless_gateway.lint.places import Places
 from dbless_gateway.routing.router import Router
-from dbless_gateway.snapshot.model import CompiledRoute
+from dbless_gateway.snapshot.plan import CompiledRoute
 
 
 @dataclass(frozen=True, slots=True)

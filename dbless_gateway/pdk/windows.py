@@ -9,9 +9,10 @@ from __future__ import annotations
 from calendar import timegm
 from math import ceil
 from time import gmtime
+from typing import Final
 
 # From the shortest to the longest; a month and a year are nominal.
-LENGTH_S = {
+LENGTH_S: Final = {
     "second": 1,
     "minute": 60,
     "hour": 3600,
@@ -21,7 +22,7 @@ LENGTH_S = {
 }
 
 # Products that should be whole numbers may be a little more.
-_ROUNDING = 1e-9
+_ROUNDING: Final = 1e-9
 
 
 def window_bounds(period: str, now: float) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from dbless_gateway.config.entities import Consumer, Credential, Route, Service
 from dbless_gateway.http1.headers import Headers, TextHeaders
@@ -26,11 +26,12 @@ if TYPE_CHECKING:
     from dbless_gateway.proxy.upload import Upload
     from dbless_gateway.routing.router import Match
     from dbless_gateway.runtime.peer import Peer
-    from dbless_gateway.snapshot.model import Chain, CompiledRoute, CompiledService
+    from dbless_gateway.snapshot.plan import CompiledRoute, CompiledService
+    from dbless_gateway.snapshot.steps import Chain
 
 
 # What would end a request target, or the line that it stands in.
-_BREAKS_TARGET = re.compile(r"[\x00-\x20\x7f]")
+_BREAKS_TARGET: Final = re.compile(r"[\x00-\x20\x7f]")
 
 
 def _text(raw: bytes) -> str:

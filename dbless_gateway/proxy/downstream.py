@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from dbless_gateway.http1.request_head import Refusal, parse_request_head
 from dbless_gateway.pdk.context import TlsSession
 from dbless_gateway.proxy.client_address import PROXY_PROTOCOL, is_trusted
 from dbless_gateway.proxy.exchange import Exchange
-from dbless_gateway.proxy.forwarding import ForwardedFacts
+from dbless_gateway.proxy.forwarding import ForwardedFacts, split_host
 from dbless_gateway.proxy.lifecycle import RequestSide
 from dbless_gateway.routing.request import Connection
 
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
     from dbless_gateway.proxy.tunnel import Tunnel
 
 # Requests sent ahead of their turn are held up to this much; then the client waits.
-_PIPELINE_LIMIT_BYTES = 65536
+_PIPELINE_LIMIT_BYTES: Final = 65536
 # Empty lines before a request line are legal (RFC 9112 section 2.2), a flood of them is not.
-_MAX_LEADING_BLANK_BYTES = 16
-_FIRST_VISIBLE = 0x21
-_TLS_HANDSHAKE = 0x16
+_MAX_LEADING_BLANK_BYTES: Final = 16
+_FIRST_VISIBLE: Final = 0x21
+_TLS_HANDSHAKE: Final = 0x16
 
 # TLS ends with a goodbye of both sides, and a client that is idle may never read ours. A gateway that ends
 # does not wait for it; what the client has not taken by then is in the kernel's hands, which goes on.
-_GOODBYE_S = 1.0
+_GOODBYE_S: Final = 1.0
 
-_NEVER = float("inf")
+_NEVER: Final = float("inf")
 
 
 class Listener(NamedTuple):
@@ -69,6 +69,8 @@ class ClientConnection:
         "deadline",
         "facts",
         "forwarded",
+        "host",
+        "host_name",
         "is_full",
         "keep_alive",
         "listener",
@@ -96,6 +98,8 @@ class ClientConnection:
         self.trusted = False
         self.tunnel: Tunnel | None = None
         # The request.
+        self.host: bytes | None = None  # of the last one: clients that change it are rare
+        self.host_name = b""
         self._buffer = b""
         self._has_partial = False
         self._exchange: Exchange | None = None
@@ -124,6 +128,12 @@ class ClientConnection:
         gateway = self._gateway
         limit = gateway.options.keepalive_requests
         return not gateway.is_draining and (limit == 0 or self.requests < limit)
+
+    def name_of(self, host: bytes | None) -> bytes:
+        """Return the name in a Host header, in lower case and without its port."""
+        self.host = host
+        self.host_name = split_host(host)[0] if host else b""
+        return self.host_name
 
     def keep_rest(self, rest: bytes) -> None:
         """Keep what followed a request's body: the next request."""

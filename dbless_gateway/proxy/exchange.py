@@ -21,7 +21,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from dbless_gateway.balancing.hash_key import NewCookie
 from dbless_gateway.config.entities import Consumer, Credential, Retry
@@ -35,7 +35,7 @@ from dbless_gateway.proxy.answers import failure_reply, https_redirect
 from dbless_gateway.proxy.client_address import real_ip
 from dbless_gateway.proxy.context import ExchangeContext, ResponseView, UpstreamRequest
 from dbless_gateway.proxy.failures import Failure, Lesson, Source
-from dbless_gateway.proxy.forwarding import request_head, server_name, split_host
+from dbless_gateway.proxy.forwarding import request_head, server_name
 from dbless_gateway.proxy.holding import HeldResponse
 from dbless_gateway.proxy.lifecycle import REQUEST_MOVES, RESPONSE_MOVES, RequestSide, ResponseSide, Wait
 from dbless_gateway.proxy.responding import proxied_head, reply_head, reply_lines
@@ -46,7 +46,9 @@ from dbless_gateway.routing.paths import normalize
 from dbless_gateway.routing.router import Match
 from dbless_gateway.runtime.balancer import Balancer, NoPeer
 from dbless_gateway.runtime.peer import Peer
-from dbless_gateway.snapshot.model import Chain, CompiledRoute, CompiledService, Snapshot
+from dbless_gateway.snapshot.model import Snapshot
+from dbless_gateway.snapshot.plan import CompiledRoute, CompiledService
+from dbless_gateway.snapshot.steps import Chain
 
 if TYPE_CHECKING:
     from dbless_gateway.proxy.downstream import ClientConnection
@@ -54,18 +56,22 @@ if TYPE_CHECKING:
     from dbless_gateway.proxy.upstream import TargetConnection
 
 # Sending these twice may do something twice (nginx's proxy_next_upstream rule).
-_NOT_IDEMPOTENT = frozenset((b"POST", b"LOCK", b"PATCH"))
+_NOT_IDEMPOTENT: Final = frozenset((b"POST", b"LOCK", b"PATCH"))
 # Below this size, joining head and body into one write is cheaper than a second system call (about 6 us).
-_JOIN_LIMIT_BYTES = 32768
+_JOIN_LIMIT_BYTES: Final = 32768
 # How long the rest of a request is swallowed after its answer, so that the client reads the answer (RFC 9112
 # section 9.6).
-_LINGER_S = 5.0
+_LINGER_S: Final = 5.0
 
-_NEVER = float("inf")
-_NOTHING: list[bytes] = []  # never changed
+_NEVER: Final = float("inf")
+_NOTHING: Final[list[bytes]] = []  # never changed
 # Members of enumerations, found without asking their class: the hot path does so several times per request.
-_REQUEST_DONE = RequestSide.DONE
-_WAITING, _STARTED, _DONE = ResponseSide.WAITING, ResponseSide.STARTED, ResponseSide.DONE
+_REQUEST_DONE: Final = RequestSide.DONE
+_WAITING: Final = ResponseSide.WAITING
+_STARTED: Final = ResponseSide.STARTED
+_DONE: Final = ResponseSide.DONE
+_NOBODY: Final = Wait.NOBODY
+_TARGET_ANSWERS: Final = Wait.TARGET_ANSWERS
 
 
 class Exchange(ExchangeContext):
@@ -95,11 +101,11 @@ class Exchange(ExchangeContext):
         self.snapshot: Snapshot | None = gateway.snapshot  # pinned until the route is known
         self.head = head
         self.started = monotonic()
-        self.request_id_bytes = next(gateway.request_ids)
+        self.request_id_bytes = gateway.next_request_id()
         # Where it goes.
         self.path_bytes = self.upstream_path = head.path
         self.prefix: bytes | None = None
-        self.host_name = split_host(head.host)[0] if head.host else b""
+        self.host_name = client.host_name if head.host == client.host else client.name_of(head.host)
         self.match: Match[CompiledRoute] | None = None
         self.compiled_route: CompiledRoute | None = None
         self.compiled_service: CompiledService | None = None
@@ -133,7 +139,7 @@ class Exchange(ExchangeContext):
         self.retrying: Retrying | None = None  # only where the upstream has conditions of its own
         self.hash_input: bytes | None = None
         self.new_cookie: NewCookie | None = None  # to be set by the response
-        self.wait = Wait.NOBODY
+        self.wait = _NOBODY
         # The response.
         self.response_side = _WAITING
         self.response_chunked = False
@@ -297,12 +303,12 @@ class Exchange(ExchangeContext):
         """Ask the balancer for a peer."""
         service = self.compiled_service
         assert service is not None
-        upstreams = self.gateway.runtime.upstreams
-        if self.upstream_request is not None and self.upstream_request.target is not None:
-            balancer = upstreams.find(*self.upstream_request.target)
+        gateway, request = self.gateway, self.upstream_request
+        if request is not None and request.target is not None:
+            balancer = gateway.runtime.upstreams.find(*request.target)
         else:
             key = service.balancer_key
-            balancer = upstreams.for_upstream(key[1]) if len(key) == 2 else upstreams.for_host(key[1], key[2])
+            balancer = gateway.balancers.get(key) or gateway.runtime.upstreams.of_service(key)
         self.balancer = balancer
         if balancer.hash_key is not None and self.hash_input is None:
             # Once per exchange: a cookie that was made up stays the same for every try.
@@ -383,7 +389,7 @@ class Exchange(ExchangeContext):
             for piece in pieces:
                 target.write(piece)
         if upload is None:
-            self.wait = Wait.TARGET_ANSWERS
+            self.wait = _TARGET_ANSWERS
             self.client.deadline = self.gateway.now + service.read_timeout_s
             if self.retrying is not None:
                 self.client.deadline = self.retrying.limit(self.client.deadline)
@@ -450,7 +456,7 @@ class Exchange(ExchangeContext):
             if response.body is None and not self._may_gain_body(response):
                 pieces = _NOTHING
         # Not before here: what a plugin's bug breaks above can still be answered with a 500.
-        assert ResponseSide.STARTED in RESPONSE_MOVES[self.response_side]
+        assert self.response_side is _WAITING
         self.response_side = _STARTED
         if self.head.is_head:
             pieces = _NOTHING
@@ -861,7 +867,7 @@ class Exchange(ExchangeContext):
 
     def _end_response(self) -> None:
         """The response is complete; the exchange is when the request is, too."""
-        assert ResponseSide.DONE in RESPONSE_MOVES[self.response_side]
+        assert self.response_side is _STARTED
         self.response_side = _DONE
         target = self.target
         if self.request_side is _REQUEST_DONE:
@@ -915,7 +921,7 @@ class Exchange(ExchangeContext):
         self.response_side = state
 
 
-_NO_PEER_FAILURES = {
+_NO_PEER_FAILURES: Final = {
     NoPeer.NO_AVAILABLE_PEER: failures.NO_PEER,
     NoPeer.NAME_NOT_FOUND: failures.NAME_UNKNOWN,
     NoPeer.DNS_FAILED: failures.NAME_ERROR,

@@ -10,19 +10,19 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from dbless_gateway.http1.request_head import RequestHead
 
 if TYPE_CHECKING:
     from dbless_gateway.proxy.exchange import Exchange
 
-_KEEP_ALIVE = b"\r\nConnection: keep-alive"
-_UPGRADE = b"\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket"
-_HOSTS_REMEMBERED = 1024
-_IDENTITIES_REMEMBERED = 4096
+_KEEP_ALIVE: Final = b"\r\nConnection: keep-alive"
+_UPGRADE: Final = b"\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket"
+_HOSTS_REMEMBERED: Final = 1024
+_IDENTITIES_REMEMBERED: Final = 4096
 # Sent on as they came unless an authentication plugin has spoken: then they are its own.
-IDENTITY_HEADERS = (
+IDENTITY_HEADERS: Final = (
     (b"x-consumer-id", b"X-Consumer-ID"),
     (b"x-consumer-custom-id", b"X-Consumer-Custom-ID"),
     (b"x-consumer-username", b"X-Consumer-Username"),
@@ -30,8 +30,8 @@ IDENTITY_HEADERS = (
     (b"x-anonymous-consumer", b"X-Anonymous-Consumer"),
 )
 # The same names with an underscore in them: targets behind CGI or WSGI cannot tell these from the real ones.
-_UNDERSCORE = 0x5F
-_FORGED_IDENTITY = re.compile(
+_UNDERSCORE: Final = 0x5F
+_FORGED_IDENTITY: Final = re.compile(
     rb"\r\n(?=[^:\r]*_)x[-_](?:consumer[-_](?:id|custom[-_]id|username)|credential[-_]identifier"
     rb"|anonymous[-_]consumer):[^\r]*",
     re.IGNORECASE,

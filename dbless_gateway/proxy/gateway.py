@@ -12,7 +12,7 @@ import ssl
 from collections.abc import Callable, Hashable, Iterator
 from random import randbytes
 from time import monotonic, time
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from dbless_gateway.http1.request_head import HeadLimits, Judge, Refusal
 from dbless_gateway.http1.writing import STATUS_LINES
@@ -27,7 +27,8 @@ from dbless_gateway.proxy.loop_lag import LoopLag
 from dbless_gateway.proxy.options import ProxyOptions
 from dbless_gateway.proxy.overload import Overload, connection_limit, request_limit
 from dbless_gateway.proxy.upstream import TargetConnection
-from dbless_gateway.snapshot.model import Snapshot, TargetTls
+from dbless_gateway.snapshot.model import Snapshot
+from dbless_gateway.snapshot.plan import TargetTls
 from dbless_gateway.snapshot.target_tls import is_chain_too_long
 
 if TYPE_CHECKING:
@@ -37,12 +38,12 @@ if TYPE_CHECKING:
 
 # The resolution of every timeout. Walking 10,000 idle connections takes about 0.4 ms, so ten times a second
 # is 0.4 %.
-_SWEEP_INTERVAL_S = 0.1
-_POOL_SWEEP_EVERY = 10
+_SWEEP_INTERVAL_S: Final = 0.1
+_POOL_SWEEP_EVERY: Final = 10
 # Bytes waiting for a slow peer before the other side is told to wait; two of uvloop's reads.
-_WRITE_HIGH_WATER_BYTES = 512 * 1024
-_REQUEST_ID_BYTES = 16
-_REQUEST_IDS_AT_ONCE = 256
+_WRITE_HIGH_WATER_BYTES: Final = 512 * 1024
+_REQUEST_ID_BYTES: Final = 16
+_REQUEST_IDS_AT_ONCE: Final = 256
 
 
 class Gateway:
@@ -50,6 +51,7 @@ class Gateway:
 
     __slots__ = (
         "_connections",
+        "_request_ids",
         "_serial",
         "_sweep_due",
         "_sweeps",
@@ -57,6 +59,7 @@ class Gateway:
         "_wall_offset",
         "access_log",
         "active_exchanges",
+        "balancers",
         "charset",
         "has_default_tokens",
         "has_rare_tokens",
@@ -71,7 +74,7 @@ class Gateway:
         "now",
         "options",
         "overload",
-        "request_ids",
+        "pools",
         "requests_total",
         "retries_total",
         "runtime",
@@ -90,6 +93,8 @@ class Gateway:
     ) -> None:
         self.options = options
         self.runtime = runtime
+        self.balancers = runtime.upstreams.known
+        self.pools = runtime.pools
         self.snapshot = snapshot
         self.log = log or logging.getLogger("dbless_gateway.proxy")
         self.access_log: Callable[[Exchange], None] | None = None
@@ -108,7 +113,7 @@ class Gateway:
             and not self.has_rare_tokens
         )
         self.server_line = b"\r\nServer: kong/" + version
-        self.request_ids = _request_ids()
+        self._request_ids: list[bytes] = []
         self.charset = options.charset.encode() if options.charset else None
         # Connections and counts.
         self._connections: set[ClientConnection] = set()
@@ -163,6 +168,16 @@ class Gateway:
         self._connections.discard(connection)
         self._note_idle()
 
+    def next_request_id(self) -> bytes:
+        """Return a random id of 32 hexadecimal digits."""
+        ids = self._request_ids
+        if not ids:
+            # Drawing many at once is four times as fast as one by one.
+            block = randbytes(_REQUEST_ID_BYTES * _REQUEST_IDS_AT_ONCE).hex().encode()
+            size = 2 * _REQUEST_ID_BYTES
+            ids.extend([block[start : start + size] for start in range(0, len(block), size)])
+        return ids.pop()
+
     def exchange_ended(self, exchange: Exchange) -> None:
         """Count a request and write its line in the access log."""
         self.requests_total += 1
@@ -171,7 +186,7 @@ class Gateway:
 
     def refusal_response(self, refusal: Refusal, peer_ip: str) -> bytes:
         """Return the whole answer to bytes that are no request; the connection closes behind it."""
-        request_id = next(self.request_ids).decode()
+        request_id = self.next_request_id().decode()
         reply = server_error(
             refusal.status,
             accept=None,
@@ -199,7 +214,7 @@ class Gateway:
 
     def take_connection(self, key: Hashable) -> TargetConnection | None:
         """Return an idle connection to this endpoint, or None."""
-        return cast("TargetConnection | None", self.runtime.pools.take(key))
+        return cast("TargetConnection | None", self.pools.take(key))
 
     def dial(
         self, exchange: Exchange, key: Hashable, peer: Peer, host: bytes, tls: TargetTls | None
@@ -352,14 +367,6 @@ class Gateway:
     def log_bug(self, what: str, exchange: Exchange) -> None:
         """Log an exception with its traceback; called from an ``except`` block."""
         self.log.exception("%s, request_id: %s", what, exchange.request_id)
-
-
-def _request_ids() -> Iterator[bytes]:
-    """Yield random ids of 32 hexadecimal digits; drawing many at once is four times as fast as one by one."""
-    while True:
-        block = randbytes(_REQUEST_ID_BYTES * _REQUEST_IDS_AT_ONCE).hex().encode()
-        for start in range(0, len(block), 2 * _REQUEST_ID_BYTES):
-            yield block[start : start + 2 * _REQUEST_ID_BYTES]
 
 
 def _check_chain(transport: asyncio.BaseTransport, depth: int) -> None:

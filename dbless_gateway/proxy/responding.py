@@ -7,7 +7,7 @@ after the plugins' header_filter.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from dbless_gateway.http1.headers import Headers
 from dbless_gateway.http1.response_head import NO_BODY, ResponseHead
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from dbless_gateway.proxy.exchange import Exchange
 
 # Latencies are small numbers; formatting one takes longer than finding it.
-_LATENCY_TABLE_MS = 2000
-_UPSTREAM_LATENCY = [b"\r\nX-Kong-Upstream-Latency: %d" % ms for ms in range(_LATENCY_TABLE_MS)]
-_PROXY_LATENCY = [b"\r\nX-Kong-Proxy-Latency: %d" % ms for ms in range(_LATENCY_TABLE_MS)]
-_RESPONSE_LATENCY = [b"\r\nX-Kong-Response-Latency: %d" % ms for ms in range(_LATENCY_TABLE_MS)]
+_LATENCY_TABLE_MS: Final = 2000
+_UPSTREAM_LATENCY: Final = [b"\r\nX-Kong-Upstream-Latency: %d" % ms for ms in range(_LATENCY_TABLE_MS)]
+_PROXY_LATENCY: Final = [b"\r\nX-Kong-Proxy-Latency: %d" % ms for ms in range(_LATENCY_TABLE_MS)]
+_RESPONSE_LATENCY: Final = [b"\r\nX-Kong-Response-Latency: %d" % ms for ms in range(_LATENCY_TABLE_MS)]
 
 # Types that get a charset when they name none (nginx's charset_types).
-_CHARSET_TYPES = frozenset(
+_CHARSET_TYPES: Final = frozenset(
     (
         b"text/html",
         b"text/xml",
@@ -35,7 +35,7 @@ _CHARSET_TYPES = frozenset(
         b"application/rss+xml",
     )
 )
-_CONTENT_TYPES_REMEMBERED = 512
+_CONTENT_TYPES_REMEMBERED: Final = 512
 
 
 @lru_cache(maxsize=_CONTENT_TYPES_REMEMBERED)

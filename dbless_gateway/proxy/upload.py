@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from dbless_gateway.http1.bodies import BadBody, BodyReader, ChunkedBody, LengthBody
 from dbless_gateway.http1.writing import CONTINUE, chunks, last_chunk
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from dbless_gateway.proxy.exchange import Exchange
 
 # A plugin that wants the whole body gets at most this much; of a larger one it sees nothing.
-_PLUGIN_BODY_LIMIT_BYTES = 8 * 1024 * 1024
+_PLUGIN_BODY_LIMIT_BYTES: Final = 8 * 1024 * 1024
 # Held for a target that is not connected yet, before the client is told to wait.
-_UNSENT_LIMIT_BYTES = 256 * 1024
-_NO_LIMIT = sys.maxsize
+_UNSENT_LIMIT_BYTES: Final = 256 * 1024
+_NO_LIMIT: Final = sys.maxsize
 
 
 class Upload:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Hashable
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from dbless_gateway.http1.bodies import BadBody, ChunkedBody, UntilClose
 from dbless_gateway.http1.response_head import BadResponse, ResponseHead, parse_response_head
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dbless_gateway.proxy.tunnel import Tunnel
 
 # Interim responses are swallowed; a target that sends nothing else is broken.
-_MAX_INTERIM_RESPONSES = 16
+_MAX_INTERIM_RESPONSES: Final = 16
 
 
 class TargetConnection:
@@ -109,7 +109,7 @@ class TargetConnection:
         if self._is_paused:
             self.resume_reading()
         gateway = self._gateway
-        gateway.runtime.pools.give(self.key, self, gateway.now)
+        gateway.pools.give(self.key, self, gateway.now)
 
     def _is_used_up(self) -> bool:
         limit = self._gateway.options.upstream_keepalive_max_requests

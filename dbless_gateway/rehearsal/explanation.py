@@ -23,7 +23,7 @@ from dbless_gateway.routing import explain as judging
 from dbless_gateway.routing.explain import Explanation, Miss
 from dbless_gateway.routing.paths import normalize
 from dbless_gateway.routing.router import RouterEntry
-from dbless_gateway.snapshot.model import CompiledRoute, CompiledService
+from dbless_gateway.snapshot.plan import CompiledRoute, CompiledService
 
 VERSION = 1
 # How many routes that do not match are told of, unless all are wanted.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from dbless_gateway.config.entities import Consumer, Entities, Plugin, Route
 from dbless_gateway.proxy.exchange import Exchange
 from dbless_gateway.snapshot.chains import Instance
-from dbless_gateway.snapshot.model import CompiledRoute
+from dbless_gateway.snapshot.plan import CompiledRoute
 
 _PHASES = ("rewrite", "access", "response", "header_filter", "body_filter", "log")
 

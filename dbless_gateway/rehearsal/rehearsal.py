@@ -35,7 +35,8 @@ from dbless_gateway.runtime.state import RuntimeState
 from dbless_gateway.runtime.upstreams import Upstreams
 from dbless_gateway.snapshot.chains import InstanceIndex, RouteChains
 from dbless_gateway.snapshot.compile import CompileOptions, compile_snapshot
-from dbless_gateway.snapshot.model import CompiledRoute, Snapshot
+from dbless_gateway.snapshot.model import Snapshot
+from dbless_gateway.snapshot.plan import CompiledRoute
 from dbless_gateway.snapshot.plugin_loader import find_module
 
 # Nothing here waits for anybody; only a plugin that sleeps takes time.

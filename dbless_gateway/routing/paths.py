@@ -11,17 +11,20 @@ common path, which has nothing to normalise and nothing to escape, comes back as
 from __future__ import annotations
 
 import re
+from typing import Final
 
 # RFC 3986 reserved characters and "%": decoding them would change what the path means.
-_KEPT_ENCODED = frozenset(b"!*'();:@&=+$,/?%#[]")
-_TRIPLET = re.compile(rb"%([0-9A-Fa-f]{2})")
-_BAD_PERCENT = re.compile(rb"%(?![0-9A-Fa-f]{2})|%00")
+_KEPT_ENCODED: Final = frozenset(b"!*'();:@&=+$,/?%#[]")
+_TRIPLET: Final = re.compile(rb"%([0-9A-Fa-f]{2})")
+_BAD_PERCENT: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})|%00")
 _PERCENT, _DOT = b"%."
-_SLASHES = re.compile(rb"//+")
+_SLASHES: Final = re.compile(rb"//+")
 # What may stand in a request line as it is; "%" too, since reserved characters are still encoded here.
-_SAFE = frozenset(b"!#$&'()*+,/:;=?@[]ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~%")
-_SAFE_BYTES = bytes(sorted(_SAFE))
-_UNSAFE = re.compile(rb"[^" + re.escape(_SAFE_BYTES) + rb"]")
+_SAFE: Final = frozenset(
+    b"!#$&'()*+,/:;=?@[]ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~%"
+)
+_SAFE_BYTES: Final = bytes(sorted(_SAFE))
+_UNSAFE: Final = re.compile(rb"[^" + re.escape(_SAFE_BYTES) + rb"]")
 
 
 def normalize(raw_path: bytes) -> bytes | None:

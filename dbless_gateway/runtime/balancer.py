@@ -241,11 +241,10 @@ class Balancer:
     # Configuration.
 
     def prepare_steps(self, setup: Setup) -> Generator[None, None, None]:
-        """Make the next lineup ready, in slices; ``activate`` puts it into effect."""
+        """Begin with the next lineup; it is ready when the steps are done, and ``activate`` puts it into effect."""
         self.discard()
-        staged = Lineup(setup, self._names, self._peer)
-        self._staged = staged
-        yield from staged.prepare_steps(self._picker)
+        staged = self._staged = Lineup(setup, self._names, self._peer)
+        return staged.prepare_steps(self._picker)
 
     def activate(self) -> None:
         """Put the prepared lineup into effect."""

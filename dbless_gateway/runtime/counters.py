@@ -14,17 +14,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from time import time
+from typing import Final
 
 from dbless_gateway.runtime.sharedmem import HEADER_BYTES, SharedMemory, split_digest
 
-DEFAULT_SLOTS = 1 << 21
+DEFAULT_SLOTS: Final = 1 << 21
 
 # A slot is four words: digest (two), count, expiry (a real; 0.0 means empty). Eight slots are four cache
 # lines.
-_SLOT_WORDS = 4
-_BUCKET_WORDS = 8 * _SLOT_WORDS
-_BUCKET_BYTES = 8 * _BUCKET_WORDS
-_HEADER_WORDS = HEADER_BYTES // 8
+_SLOT_WORDS: Final = 4
+_BUCKET_WORDS: Final = 8 * _SLOT_WORDS
+_BUCKET_BYTES: Final = 8 * _BUCKET_WORDS
+_HEADER_WORDS: Final = HEADER_BYTES // 8
 
 
 class SharedCounters:

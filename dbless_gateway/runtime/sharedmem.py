@@ -24,9 +24,10 @@ from _blake2 import blake2b
 from contextlib import AbstractContextManager, nullcontext
 from struct import Struct
 from types import TracebackType
+from typing import Final
 
-HEADER_BYTES = 4096
-_KEY_BYTES = 32
+HEADER_BYTES: Final = 4096
+_KEY_BYTES: Final = 32
 
 split_digest = Struct("<QQ").unpack
 

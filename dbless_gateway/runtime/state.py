@@ -12,7 +12,8 @@ from dbless_gateway.runtime.plugin_host import PluginHost
 from dbless_gateway.runtime.pools import Pools
 from dbless_gateway.runtime.timers import Timers
 from dbless_gateway.runtime.upstreams import Upstreams
-from dbless_gateway.snapshot.model import PluginTimer, Snapshot
+from dbless_gateway.snapshot.model import Snapshot
+from dbless_gateway.snapshot.steps import PluginTimer
 
 
 class RuntimeState:

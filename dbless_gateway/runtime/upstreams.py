@@ -30,6 +30,7 @@ from dbless_gateway.runtime.health_messages import (
 )
 from dbless_gateway.runtime.lineup import Names, Setup, TargetSpec
 from dbless_gateway.runtime.peer import Peer, split_port
+from dbless_gateway.snapshot.plan import BalancerKey
 
 __all__ = ["Balancer", "NoPeer", "Peer", "Upstreams"]
 
@@ -90,12 +91,15 @@ class Upstreams:
         "_next_due",
         "_next_hosts",
         "_states",
+        "known",
     )
 
     def __init__(self, names: Names, bus: Bus | None = None) -> None:
         """``bus`` leads to the health registry; without one there are no passive checks."""
         self._names = names
         self._bus = bus
+        # Balancers that services have asked for since the last change of configuration: the hot path looks here.
+        self.known: dict[BalancerKey, Balancer] = {}
         self._by_id: dict[str, Balancer] = {}
         self._by_name: dict[str, Balancer] = {}
         self._by_host: dict[Host, Balancer] = {}
@@ -128,6 +132,16 @@ class Upstreams:
             return self._for_dynamic_host((host, port))
         if self._due and balancer in self._due:
             self._switch(balancer)
+        return balancer
+
+    def of_service(self, key: BalancerKey) -> Balancer:
+        """Return the balancer of a service by its key in the snapshot; ``known`` spares the next one the call."""
+        if len(key) == 2:
+            balancer = self.known[key] = self.for_upstream(key[1])
+            return balancer
+        balancer = self.for_host(key[1], key[2])
+        if (key[1], key[2]) in self._by_host:
+            self.known[key] = balancer
         return balancer
 
     def find(self, host: str, port: int) -> Balancer:
@@ -181,6 +195,7 @@ class Upstreams:
 
     def sweep(self) -> None:
         """Drop what the configuration activated last does not name."""
+        self.known.clear()
         for upstream_id in self._by_id.keys() - self._active.keys():
             self._by_id.pop(upstream_id).close()
             if not self._states[upstream_id]:
@@ -193,6 +208,7 @@ class Upstreams:
         return self._moves
 
     def _go_over(self) -> None:
+        self.known.clear()
         self._moves = _compare(self._active, self._next)
         self._active, self._named_hosts, self._due = self._next, self._next_hosts, self._next_due
         self._next, self._next_hosts, self._next_due = {}, set(), {}

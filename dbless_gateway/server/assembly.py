@@ -35,6 +35,7 @@ from dbless_gateway.server.control import Boot
 from dbless_gateway.server.dns import resolver_options
 from dbless_gateway.server.engine import Outcome
 from dbless_gateway.snapshot.compile import CompileOptions, compile_steps
+from dbless_gateway.snapshot.disposal import dispose_steps
 from dbless_gateway.snapshot.model import Snapshot
 
 # How long state that the new configuration does not name is kept for exchanges that still run on the old one.
@@ -122,7 +123,7 @@ class GatewayEngine:
             snapshot, swapped_at = waiting.pop()
             # Referred to here and by the call itself: no exchange has it pinned.
             if sys.getrefcount(snapshot) <= 2:
-                yield from snapshot.dispose_steps()
+                yield from dispose_steps(snapshot)
             else:
                 self._left_over.append((snapshot, swapped_at))
         oldest = min((swapped_at for _, swapped_at in self._left_over), default=0.0)

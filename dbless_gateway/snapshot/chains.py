@@ -13,18 +13,18 @@ forgetting an entry changes nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final
 
 from dbless_gateway.config.entities import Plugin
-from dbless_gateway.config.records import dataclass
 from dbless_gateway.snapshot.loans import Loan
-from dbless_gateway.snapshot.model import BodyStep, Chain, PluginTimer, Step
+from dbless_gateway.snapshot.steps import BodyStep, Chain, PluginTimer, Step
 
 # Chains of consumers kept per route; a chain costs well under a kilobyte.
-_MAX_REMEMBERED_CHAINS = 1000
+_MAX_REMEMBERED_CHAINS: Final = 1000
 
 # (route, service, consumer) present or not, most specific first.
-_PRECEDENCE = (
+_PRECEDENCE: Final = (
     (True, True, True),
     (True, False, True),
     (False, True, True),

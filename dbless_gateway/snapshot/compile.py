@@ -19,9 +19,11 @@ from dbless_gateway.routing.router import build_steps as build_router_steps
 from dbless_gateway.snapshot.certificates import TlsPolicy, compile_certificates
 from dbless_gateway.snapshot.chains import Instance, InstanceIndex, RouteChains
 from dbless_gateway.snapshot.foreign_plugins import run_checked
-from dbless_gateway.snapshot.model import BalancerKey, Chain, CompiledRoute, CompiledService, Snapshot, Step
+from dbless_gateway.snapshot.model import Snapshot
+from dbless_gateway.snapshot.plan import BalancerKey, CompiledRoute, CompiledService
 from dbless_gateway.snapshot.plugin_loader import is_bundled, make_instance, problem_at
 from dbless_gateway.snapshot.secrets import reveal, without_secrets
+from dbless_gateway.snapshot.steps import Chain, Step
 from dbless_gateway.snapshot.target_tls import TargetTlsContexts, TargetTlsPolicy
 
 # Entities handled between two yields; each costs 2 to 20 us.

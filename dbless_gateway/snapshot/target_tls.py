@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from dbless_gateway.config.entities import CaCertificate, Certificate, Service, Upstream
 from dbless_gateway.config.records import dataclass
 from dbless_gateway.snapshot.key_pairs import KeyPair, load_key_pair
-from dbless_gateway.snapshot.model import TargetTls
+from dbless_gateway.snapshot.plan import TargetTls
 
 if TYPE_CHECKING:
     import ssl

@@ -12,7 +12,7 @@ from tests.unit.proxy.conftest import MakeStage
 
 
 def test_request_ids_are_unique(stage: Stage) -> None:
-    ids = [next(stage.gateway.request_ids) for _ in range(1000)]
+    ids = [stage.gateway.next_request_id() for _ in range(1000)]
     assert len(set(ids)) == 1000
     assert {len(request_id) for request_id in ids} == {32}
 

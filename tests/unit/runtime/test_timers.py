@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dbless_gateway.runtime.timers import Timers
-from dbless_gateway.snapshot.model import PluginTimer
+from dbless_gateway.snapshot.steps import PluginTimer
 
 PERIOD_S = 0.01
 LOG = logging.getLogger("tests.timer")

@@ -11,8 +11,10 @@ from dbless_gateway.config.entities import CaCertificate, Entities, Plugin, Wher
 from dbless_gateway.config.problems import Problem
 from dbless_gateway.routing.request import Connection
 from dbless_gateway.snapshot.compile import CompileOptions, compile_snapshot, compile_steps
+from dbless_gateway.snapshot.disposal import dispose_steps
 from dbless_gateway.snapshot.dry_run import DryRunHost
-from dbless_gateway.snapshot.model import CompiledRoute, Snapshot
+from dbless_gateway.snapshot.model import Snapshot
+from dbless_gateway.snapshot.plan import CompiledRoute
 from tests.support.exchange_script import make_entities, make_plugin
 from tests.support.plugin_context import make_consumer, make_route, make_service
 from tests.support.upstream_entities import target, upstream
@@ -205,5 +207,5 @@ class TestWhole:
     def test_dispose_empties_it_piece_by_piece(self) -> None:
         routes = [replace(ROUTE, id=uuid(number), paths=(f"/{number}",)) for number in range(500)]
         snapshot = compiled(make_entities(services=[SERVICE], routes=routes))
-        assert sum(1 for _ in snapshot.dispose_steps()) > 5
+        assert sum(1 for _ in dispose_steps(snapshot)) > 5
         assert snapshot.routes == []
