@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from ipaddress import IPv4Network, IPv6Network
+from typing import Any
 
 from dbless_gateway.snapshot.certificates import TlsPolicy
 from dbless_gateway.snapshot.target_tls import TargetTlsPolicy
@@ -50,3 +51,7 @@ class ProxyOptions:
     tls: TlsPolicy | None = field(default_factory=TlsPolicy)  # ssl_*; None: no listener has ssl
     plugin_fail_open: frozenset[str] = frozenset()
     access_log: str | None = None  # proxy_access_log: a path, or None for off
+
+    def __reduce__(self) -> tuple[type[ProxyOptions], tuple[Any, ...]]:
+        """Travel between processes by value: compiled, frozen fields cannot be filled one by one."""
+        return ProxyOptions, tuple(getattr(self, one.name) for one in fields(self))
