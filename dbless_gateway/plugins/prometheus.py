@@ -82,14 +82,14 @@ class Handler:
         ]
         if len(self._requests) >= _REMEMBERED:
             self._requests.clear()
-        add = self._requests[key] = self._host.metrics.counter("http_requests_total", labels)
+        add = self._requests[key] = self._host.metrics.counter("kong_http_requests_total", labels)
         return add
 
     def _sizes_of(self, ctx: Context, user: str) -> tuple[Add, Add]:
         names = _names(ctx)
         rest = [("workspace", WORKSPACE_NAME), ("consumer", user)]
         ingress, egress = (
-            self._host.metrics.counter("bandwidth_bytes", [*names, ("direction", direction), *rest])
+            self._host.metrics.counter("kong_bandwidth_bytes", [*names, ("direction", direction), *rest])
             for direction in ("ingress", "egress")
         )
         if len(self._sizes) >= _REMEMBERED:
@@ -101,9 +101,9 @@ class Handler:
         labels = [*_names(ctx), ("workspace", WORKSPACE_NAME)]
         metrics = self._host.metrics
         observe = (
-            metrics.histogram("kong_latency_ms", labels),
-            metrics.histogram("upstream_latency_ms", labels),
-            metrics.histogram("request_latency_ms", labels),
+            metrics.histogram("kong_kong_latency_ms", labels),
+            metrics.histogram("kong_upstream_latency_ms", labels),
+            metrics.histogram("kong_request_latency_ms", labels),
         )
         if len(self._latencies) >= _REMEMBERED:
             self._latencies.clear()

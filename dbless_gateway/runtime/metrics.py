@@ -7,7 +7,8 @@ one. Whoever reads adds the cells up, at any time and in any process. Rules of t
 
 1. The text of a series is what Prometheus shows, so reading needs no second format. Series never move.
 2. A histogram counts each value in one bucket only; ``metrics_text.py`` adds them up.
-3. Memory is bounded: when it is full, new series are not counted, and ``nginx_metric_errors_total`` says so.
+3. Memory is bounded: when it is full, new series are not counted, and ``kong_nginx_metric_errors_total`` says
+   so.
 """
 
 from __future__ import annotations
@@ -45,54 +46,54 @@ class RequestMetric(NamedTuple):
     bounds: tuple[int, ...] = ()
 
 
-# By name, without the ``kong_`` in front.
+# By name: Kong's where Kong has the metric, otherwise one that begins with ``dbless_``.
 METRICS: Mapping[str, RequestMetric] = MappingProxyType(
     {
-        "bandwidth_bytes": RequestMetric(
+        "kong_bandwidth_bytes": RequestMetric(
             "counter",
             "Total bandwidth (ingress/egress) throughput in bytes",
             (*_SERVED, "direction", "workspace", "consumer"),
             "`bandwidth_metrics`",
         ),
-        "http_requests_total": RequestMetric(
+        "kong_http_requests_total": RequestMetric(
             "counter",
             "HTTP status codes per consumer/service/route in Kong",
             (*_SERVED, "code", "source", "workspace", "consumer"),
             "`status_code_metrics`",
         ),
-        "kong_latency_ms": RequestMetric(
+        "kong_kong_latency_ms": RequestMetric(
             "histogram",
             "Latency added by Kong in ms",
             (*_SERVED, "workspace"),
             "`latency_metrics`",
             _KONG_LATENCIES_MS,
         ),
-        "plugin_latency_us": RequestMetric(
-            "histogram",
-            "Time in a phase of a plugin that is not bundled, in us",
-            ("plugin", "phase"),
-            "there is such a plugin",
-            _PLUGIN_LATENCIES_US,
-        ),
-        "queue_lost_entries_total": RequestMetric(
-            "counter",
-            "Entries that the queues of plugins could not deliver",
-            ("queue",),
-            "an entry was lost",
-        ),
-        "request_latency_ms": RequestMetric(
+        "kong_request_latency_ms": RequestMetric(
             "histogram",
             "Total latency of a request in ms",
             (*_SERVED, "workspace"),
             "`latency_metrics`",
             _LATENCIES_MS,
         ),
-        "upstream_latency_ms": RequestMetric(
+        "kong_upstream_latency_ms": RequestMetric(
             "histogram",
             "Latency added by the upstream in ms",
             (*_SERVED, "workspace"),
             "`latency_metrics`",
             _LATENCIES_MS,
+        ),
+        "dbless_plugin_latency_us": RequestMetric(
+            "histogram",
+            "Time in a phase of a plugin that is not bundled, in us",
+            ("plugin", "phase"),
+            "there is such a plugin",
+            _PLUGIN_LATENCIES_US,
+        ),
+        "dbless_queue_lost_entries_total": RequestMetric(
+            "counter",
+            "Entries that the queues of plugins could not deliver",
+            ("queue",),
+            "an entry was lost",
         ),
     }
 )

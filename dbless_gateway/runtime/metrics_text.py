@@ -48,7 +48,7 @@ class Exposition:
         for name, family in self._families.items():
             if family.has_series:
                 metric = METRICS[name]
-                yield f"# HELP kong_{name} {metric.help_text}\n# TYPE kong_{name} {metric.kind}\n"
+                yield f"# HELP {name} {metric.help_text}\n# TYPE {name} {metric.kind}\n"
                 yield from family.parts(self._metrics)
 
 
@@ -74,7 +74,7 @@ class _Counter:
             self._is_sorted = True
         name, value = self._name, metrics.value
         for labels, cells in self._cells.items():
-            yield f"kong_{name}{{{labels}}} {value(cells)}\n"
+            yield f"{name}{{{labels}}} {value(cells)}\n"
 
 
 class _Histogram:
@@ -91,7 +91,7 @@ class _Histogram:
         self._is_sorted = True
         # From the first bucket shown on: what stands between the labels, with a place for each number.
         lines = [f'le="{bound}"}} %d\n' for bound in self._places]
-        start = f"kong_{name}{_BUCKET}{{"
+        start = f"{name}{_BUCKET}{{"
         self._pieces = [
             [start, *(line + start for line in lines[first:-1]), lines[-1]] for first in range(len(lines))
         ]
@@ -124,4 +124,4 @@ class _Histogram:
             escaped = labels.replace("%", "%%")
             buckets = f"{escaped}," if labels else ""
             yield buckets.join(self._pieces[first]) % tuple(sums[first:])
-            yield f"kong_{name}_count{{{labels}}} {sums[-1]}\nkong_{name}{_SUM}{{{labels}}} {total}\n"
+            yield f"{name}_count{{{labels}}} {sums[-1]}\n{name}{_SUM}{{{labels}}} {total}\n"

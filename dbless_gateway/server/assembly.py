@@ -168,7 +168,7 @@ def _loss_counter(metrics: SharedMetrics) -> Callable[[str, int], None]:
         plugin = queue.partition(":")[0]
         add = adders.get(plugin)
         if add is None:
-            add = adders[plugin] = metrics.counter("queue_lost_entries_total", (("queue", plugin),))
+            add = adders[plugin] = metrics.counter("dbless_queue_lost_entries_total", (("queue", plugin),))
         add(entries)
 
     return count

@@ -59,7 +59,7 @@ class _Latency:
         """Count the time from then to now."""
         elapsed_us = (perf_counter_ns() - began_ns) // 1000
         if self._observe is None:
-            self._observe = self._host.metrics.histogram("plugin_latency_us", self._labels)
+            self._observe = self._host.metrics.histogram("dbless_plugin_latency_us", self._labels)
         self._observe(elapsed_us)
 
 

@@ -100,7 +100,7 @@ def metrics() -> str:
         for row in FAMILIES.values()
     ]
     requests = [
-        (f"`kong_{name}`", row.kind, _labels(row.labels), f"{row.help_text}.", row.counted_if)
+        (f"`{name}`", row.kind, _labels(row.labels), f"{row.help_text}.", row.counted_if)
         for name, row in METRICS.items()
     ]
     return _page(

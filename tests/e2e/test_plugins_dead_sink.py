@@ -30,7 +30,7 @@ def config_of(plugin: str, port: int) -> dict[str, Any]:
 
 def lost(gateway: Gateway, plugin: str) -> int:
     text = fetch(gateway.status_port, "/metrics").body.decode()
-    series = f'kong_queue_lost_entries_total{{queue="{plugin}"}} '
+    series = f'dbless_queue_lost_entries_total{{queue="{plugin}"}} '
     return sum(int(float(line.removeprefix(series))) for line in text.splitlines() if line.startswith(series))
 
 

@@ -159,7 +159,7 @@ def test_error_in_a_plugin_is_a_500_unless_it_may_fail(tmp_path: Path, fail_open
             assert gateway.fetch("/").status == 200
             gateway.log.wait_for("RuntimeError: asked to, later")
             metrics = fetch(gateway.status_port, "/metrics").body.decode()
-            assert 'kong_plugin_latency_us_count{plugin="say-hello",phase="access"}' in metrics
+            assert 'dbless_plugin_latency_us_count{plugin="say-hello",phase="access"}' in metrics
 
 
 def test_timer_runs_while_its_plugin_is_configured(tmp_path: Path) -> None:
@@ -246,7 +246,7 @@ def test_whole_response_is_changed_before_it_is_sent(tmp_path: Path) -> None:
                 assert response.get("x-seen") == str(len(response.body) - 2)
                 assert (response.body[:1], response.body[-1:]) == (b"<", b">")
             metrics = fetch(gateway.status_port, "/metrics").body.decode()
-            assert 'kong_plugin_latency_us_count{plugin="say-hello",phase="response"} 2' in metrics
+            assert 'dbless_plugin_latency_us_count{plugin="say-hello",phase="response"} 2' in metrics
 
 
 def install(folder: Path, text: str) -> dict[str, str]:

@@ -41,16 +41,16 @@ def count(config: dict[str, Any], *contexts: FakeContext) -> dict[str, int]:
 
 def test_everything() -> None:
     assert count(ALL, context(), context(404)) == {
-        'http_requests_total{service="api",route="users",code="200",source="service",workspace="default",consumer=""}': 1,
-        'http_requests_total{service="api",route="users",code="404",source="service",workspace="default",consumer=""}': 1,
-        'bandwidth_bytes{service="api",route="users",direction="ingress",workspace="default",consumer=""}': 200,
-        'bandwidth_bytes{service="api",route="users",direction="egress",workspace="default",consumer=""}': 400,
-        'kong_latency_ms_bucket{service="api",route="users",workspace="default",le="2"}': 2,
-        'kong_latency_ms_sum{service="api",route="users",workspace="default"}': 4,
-        'upstream_latency_ms_bucket{service="api",route="users",workspace="default",le="25"}': 2,
-        'upstream_latency_ms_sum{service="api",route="users",workspace="default"}': 16,
-        'request_latency_ms_bucket{service="api",route="users",workspace="default",le="25"}': 2,
-        'request_latency_ms_sum{service="api",route="users",workspace="default"}': 24,
+        'kong_http_requests_total{service="api",route="users",code="200",source="service",workspace="default",consumer=""}': 1,
+        'kong_http_requests_total{service="api",route="users",code="404",source="service",workspace="default",consumer=""}': 1,
+        'kong_bandwidth_bytes{service="api",route="users",direction="ingress",workspace="default",consumer=""}': 200,
+        'kong_bandwidth_bytes{service="api",route="users",direction="egress",workspace="default",consumer=""}': 400,
+        'kong_kong_latency_ms_bucket{service="api",route="users",workspace="default",le="2"}': 2,
+        'kong_kong_latency_ms_sum{service="api",route="users",workspace="default"}': 4,
+        'kong_upstream_latency_ms_bucket{service="api",route="users",workspace="default",le="25"}': 2,
+        'kong_upstream_latency_ms_sum{service="api",route="users",workspace="default"}': 16,
+        'kong_request_latency_ms_bucket{service="api",route="users",workspace="default",le="25"}': 2,
+        'kong_request_latency_ms_sum{service="api",route="users",workspace="default"}': 24,
     }
 
 
@@ -97,7 +97,7 @@ def test_nothing_is_counted_by_default_or_without_a_route() -> None:
 )
 def test_labels(config: dict[str, Any], facts: dict[str, Any], labels: str) -> None:
     assert count({"status_code_metrics": True} | config, context(**facts)) == {
-        f"http_requests_total{{{labels}}}": 1
+        f"kong_http_requests_total{{{labels}}}": 1
     }
 
 
@@ -116,4 +116,4 @@ def test_the_memory_of_combinations_is_bounded(monkeypatch: pytest.MonkeyPatch) 
     contexts = [context(200 + n % 3, route=make_route(f"r{n % 4}", name=None)) for n in range(24)]
     counted = count(ALL, *contexts)
 
-    assert sum(value for text, value in counted.items() if text.startswith("http_requests_total")) == 24
+    assert sum(value for text, value in counted.items() if text.startswith("kong_http_requests_total")) == 24

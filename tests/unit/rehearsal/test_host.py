@@ -105,5 +105,5 @@ def test_queues_and_metrics_take_everything() -> None:
         raise AssertionError
 
     host.queue("q", {}, send).put("entry")
-    host.metrics.counter("http_requests_total", ())(1)
-    host.metrics.histogram("kong_latency_ms", ())(1)
+    host.metrics.counter("kong_http_requests_total", ())(1)
+    host.metrics.histogram("kong_kong_latency_ms", ())(1)

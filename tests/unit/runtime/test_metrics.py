@@ -20,13 +20,16 @@ def metrics() -> Iterator[SharedMetrics]:
 
 
 def test_counters(metrics: SharedMetrics) -> None:
-    add = metrics.counter("http_requests_total", LABELS)
+    add = metrics.counter("kong_http_requests_total", LABELS)
     add(1)
     add(2)
-    metrics.counter("http_requests_total", LABELS)(1)
-    metrics.counter("bandwidth_bytes", [])(7)
+    metrics.counter("kong_http_requests_total", LABELS)(1)
+    metrics.counter("kong_bandwidth_bytes", [])(7)
 
-    assert metrics.read() == {'http_requests_total{service="s",route="r"}': 4, "bandwidth_bytes{}": 7}
+    assert metrics.read() == {
+        'kong_http_requests_total{service="s",route="r"}': 4,
+        "kong_bandwidth_bytes{}": 7,
+    }
     assert metrics.errors == 0
 
 

@@ -23,8 +23,8 @@ def metrics() -> Iterator[SharedMetrics]:
 
 
 def test_the_whole_text(metrics: SharedMetrics) -> None:
-    metrics.counter("http_requests_total", [("service", 'a"b\\c\nd')])(3)
-    observe = metrics.histogram("kong_latency_ms", LABELS)
+    metrics.counter("kong_http_requests_total", [("service", 'a"b\\c\nd')])(3)
+    observe = metrics.histogram("kong_kong_latency_ms", LABELS)
     for value in (3, 5, 6, 10_000):
         observe(value)
     bounds = (7, 10, 15, 20, 30, 50, 75, 100, 200, 500, 750, 1000, 3000, 6000)
@@ -52,7 +52,7 @@ def test_nothing_counted_is_nothing(metrics: SharedMetrics) -> None:
 def test_new_series_join_the_order(metrics: SharedMetrics) -> None:
     text = Exposition(metrics)
     for name in ("b", "a", "c"):
-        metrics.counter("bandwidth_bytes", [("service", name)])(1)
+        metrics.counter("kong_bandwidth_bytes", [("service", name)])(1)
         text.render()
     lines = [line for line in text.render().splitlines() if not line.startswith("#")]
     assert lines == [f'kong_bandwidth_bytes{{service="{name}"}} 1' for name in "abc"]
@@ -84,11 +84,11 @@ def test_prometheus_reads_what_was_counted(values: list[tuple[str, int, bool]], 
     for label, seen in counted.items():
         if metric.kind == "counter":
             # The parser gives every counter the ending that OpenMetrics asks for.
-            assert found[f"kong_{name.removesuffix('_total')}_total", label, None] == sum(seen)
+            assert found[f"{name.removesuffix('_total')}_total", label, None] == sum(seen)
             continue
-        assert found[f"kong_{name}_sum", label, None] == sum(seen)
-        assert found[f"kong_{name}_count", label, None] == len(seen)
-        assert found[f"kong_{name}_bucket", label, "+Inf"] == len(seen)
+        assert found[f"{name}_sum", label, None] == sum(seen)
+        assert found[f"{name}_count", label, None] == len(seen)
+        assert found[f"{name}_bucket", label, "+Inf"] == len(seen)
         for bound in metric.bounds:
             below = sum(value <= bound for value in seen)
-            assert found.get((f"kong_{name}_bucket", label, str(bound)), 0) == below
+            assert found.get((f"{name}_bucket", label, str(bound)), 0) == below

@@ -67,7 +67,10 @@ def test_each_phase_is_measured_once_per_call() -> None:
     handler.access(CTX)
     handler.access(CTX)
     pending = handler.rewrite(CTX)
-    assert ("plugin_latency_us", (("plugin", "say-hello"), ("phase", "rewrite"))) not in host.metrics.counts
+    assert (
+        "dbless_plugin_latency_us",
+        (("plugin", "say-hello"), ("phase", "rewrite")),
+    ) not in host.metrics.counts
     asyncio.run(result_of(pending))
     counts = {labels[1][1]: len(values) for (_, labels), values in host.metrics.counts.items()}
     assert counts == {"access": 2, "rewrite": 1}
