@@ -8,7 +8,7 @@ from typing import Any
 
 from dbless_gateway.admin.catalog import is_uuid
 from dbless_gateway.admin.messages import AdminAnswer
-from dbless_gateway.config.export import MASK
+from dbless_gateway.config.masking import MASK
 from dbless_gateway.config.schemas import load_schemas
 
 

@@ -12,7 +12,8 @@ from types import MappingProxyType
 from typing import Any
 
 from dbless_gateway.admin.catalog import Catalog, Item
-from dbless_gateway.config.export import MASK, masked
+from dbless_gateway.config.export import masked
+from dbless_gateway.config.masking import MASK
 from dbless_gateway.config.schemas import load_schemas
 
 # Not Kong's, or only those of some of its editions and flavours: shown when they are set.

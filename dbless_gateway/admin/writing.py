@@ -23,7 +23,7 @@ from dbless_gateway.admin.failures import Failure, named, not_found
 from dbless_gateway.admin.judging import check
 from dbless_gateway.admin.messages import AdminAnswer, AdminRequest, empty_answer, json_answer
 from dbless_gateway.admin.reading import catalog_of, no_such, parent_of, shaped
-from dbless_gateway.config.export import MASK
+from dbless_gateway.config.masking import MASK
 from dbless_gateway.config.schemas import load_schemas
 
 _VERBS = {"POST": "create", "PUT": "create or update", "PATCH": "update", "DELETE": "remove"}

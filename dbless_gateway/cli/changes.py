@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dbless_gateway.cli.model import Fields, Model, Secret
-from dbless_gateway.config.export import MASK
+from dbless_gateway.config.masking import MASK
 
 _CHANGED = f"{MASK} (changed)"
 

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Any
 
 from dbless_gateway.config.entities import Entities
-from dbless_gateway.config.export import MASK
+from dbless_gateway.config.masking import MASK
 from dbless_gateway.config.schemas import Record, load_schemas
 from dbless_gateway.config.validate import is_vault_reference
 from dbless_gateway.lint.places import Places

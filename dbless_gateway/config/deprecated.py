@@ -13,7 +13,8 @@ from typing import Any
 
 from dbless_gateway.config.checks import lookup
 from dbless_gateway.config.drafts import Finding, Path, render_path
-from dbless_gateway.config.messages import HIDDEN, is_secret, text
+from dbless_gateway.config.masking import MASK
+from dbless_gateway.config.messages import is_secret, text
 from dbless_gateway.config.schemas import Record
 
 Fields = dict[str, Any]
@@ -64,7 +65,7 @@ class Translation:
 
     def _mismatch(self, path: Path, values: tuple[Any, str, Any], *, is_hidden: bool) -> None:
         value, target, current = values
-        old, new = (HIDDEN, HIDDEN) if is_hidden else (text(value), text(current))
+        old, new = (MASK, MASK) if is_hidden else (text(value), text(current))
         message = (
             "both deprecated and new field are used but their values mismatch: "
             f"{path[-1]} = {old} vs {target} = {new}"

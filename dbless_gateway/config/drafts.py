@@ -15,6 +15,7 @@ from dbless_gateway.config.codes import CODES
 from dbless_gateway.config.document import COLUMN_BITS, COLUMN_MASK, ROOT, Document, Map, Span
 from dbless_gateway.config.entities import Where
 from dbless_gateway.config.faults import Fault
+from dbless_gateway.config.masking import masked_text
 from dbless_gateway.config.problems import Problem
 from dbless_gateway.config.schemas import EntitySchema
 
@@ -254,8 +255,7 @@ def _without_value(document: Document, node: int, path: Path, message: str) -> s
     """Return a message without a value that came from the environment: it may be a secret."""
     if not document.is_substituted(node, path):
         return message
-    value = document.value(node, path)
-    return message.replace(str(value), "***") if str(value) else message
+    return masked_text(message, (str(document.value(node, path)),))
 
 
 def _as_written(draft: Draft, path: Path) -> Path:

@@ -13,12 +13,11 @@ from types import MappingProxyType
 from typing import Any
 
 from dbless_gateway.config import entities as e
+from dbless_gateway.config.masking import MASK
 from dbless_gateway.config.schemas import Record, Schemas, load_schemas
 from dbless_gateway.config.validate import is_vault_reference
 
 Fields = dict[str, Any]
-
-MASK = "***"
 
 # Parents in the order in which a child is nested into the first one it has; a plugin of several stays on top.
 _PARENTS: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType(

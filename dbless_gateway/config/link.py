@@ -13,7 +13,7 @@ from typing import Any
 
 from dbless_gateway.config.drafts import Draft, Finding, Report
 from dbless_gateway.config.identity import derived_id, keyed_id
-from dbless_gateway.config.messages import HIDDEN
+from dbless_gateway.config.masking import MASK
 from dbless_gateway.config.schemas import EntitySchema, Schemas
 
 # Credentials are told apart by their place among the consumer's: see ``identity`` on why not by their key.
@@ -169,7 +169,7 @@ def _check_unique(drafts: list[Draft], schemas: Schemas, report: Report) -> None
             first = seen.setdefault((draft.collection, field), {}).setdefault(value, draft)
             if first is not draft:
                 secret = "x-kong-secret" in schema.record.properties[field]
-                _report_clash(draft, field, HIDDEN if secret else value, first, report)
+                _report_clash(draft, field, MASK if secret else value, first, report)
                 clash = True
         first = seen.setdefault((draft.collection, ""), {}).setdefault(draft.id, draft)
         if first is not draft and not clash:

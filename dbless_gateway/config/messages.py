@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from dbless_gateway.config.drafts import Finding, Path
 from dbless_gateway.config.formats import FORMATS
+from dbless_gateway.config.masking import MASK, masked_text
 
 if TYPE_CHECKING:
     from jsonschema import ValidationError
@@ -24,7 +25,6 @@ _TYPES = {
     "boolean": "expected a boolean",
 }
 REQUIRED = "required field missing"
-HIDDEN = "***"
 
 
 def explain(error: ValidationError) -> list[Finding]:
@@ -130,7 +130,7 @@ def _at_most(error: ValidationError, path: Path) -> list[Finding]:
 
 def _pattern(error: ValidationError, path: Path) -> list[Finding]:
     schema: Any = error.schema
-    shown = HIDDEN if is_secret(schema) else error.instance
+    shown = MASK if is_secret(schema) else error.instance
     return [Finding(path, "schema/pattern", schema.get("x-kong-message") or f"invalid value: {shown}")]
 
 
@@ -139,7 +139,7 @@ def _format(error: ValidationError, path: Path) -> list[Finding]:
     value: Any = error.instance
     message = FORMATS[schema["format"]](value) or "invalid value"
     if is_secret(schema):
-        message = message.replace(value, HIDDEN)
+        message = masked_text(message, (value,))
     return [Finding(path, "schema/regex" if "valid regex" in message else "schema/format", message)]
 
 

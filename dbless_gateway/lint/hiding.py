@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from dbless_gateway.config.messages import HIDDEN
+from dbless_gateway.config.masking import masked_text
 from dbless_gateway.config.problems import Problem
 
 # The quotes of decK's expression are escaped where the text stands in quotes of its own.
@@ -44,9 +44,7 @@ def hidden(value: Any, secrets: list[str]) -> Any:
     if not secrets:
         return value
     if isinstance(value, str):
-        for secret in secrets:
-            value = value.replace(secret, HIDDEN)
-        return value
+        return masked_text(value, secrets)
     if isinstance(value, list):
         return [hidden(item, secrets) for item in value]
     if isinstance(value, dict):

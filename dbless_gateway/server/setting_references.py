@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from dbless_gateway.config.masking import masked_text
 from dbless_gateway.config.validate import VAULT_PREFIX, is_vault_reference
 from dbless_gateway.config.vaults import EnvironmentVaults, Unresolved
 
@@ -31,9 +32,7 @@ class SettingReferences:
 
     def without_secrets(self, message: str) -> str:
         """Return a message that quotes none of the values."""
-        for secret in sorted(self._secrets, key=len, reverse=True):
-            message = message.replace(secret, "***")
-        return message
+        return masked_text(message, self._secrets)
 
     def _resolve_item(self, reference: str) -> str:
         try:

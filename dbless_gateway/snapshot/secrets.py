@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from dbless_gateway.config.entities import Certificate, Entities, Secret
-from dbless_gateway.config.messages import HIDDEN
+from dbless_gateway.config.masking import masked_text
 from dbless_gateway.config.problems import Problem
 
 Path = Sequence[str | int]
@@ -49,10 +49,9 @@ def reveal(entities: Entities) -> Revealed:
 
 def without_secrets(problem: Problem, values: Sequence[str]) -> Problem:
     """Return a problem that quotes no secret."""
-    message, entity = problem.message, problem.entity
-    for value in values:
-        message, entity = message.replace(value, HIDDEN), entity.replace(value, HIDDEN)
-    return replace(problem, message=message, entity=entity)
+    return replace(
+        problem, message=masked_text(problem.message, values), entity=masked_text(problem.entity, values)
+    )
 
 
 def _filled(values: Mapping[str, Any], secrets: Sequence[Secret]) -> Mapping[str, Any]:

@@ -132,6 +132,8 @@ REFUSED = [
     Rejected("schema/required", "required field missing", "certificates: [§{key: '{vault://env/c}'}]\n"),
     Rejected("schema/format", "invalid certificate", "certificates: [{cert: §x, key: '{vault://env/c}'}]\n"),
     Rejected("schema/format", "invalid key", "certificates: [{cert: '{vault://env/c}', key: §x}]\n"),
+    # A secret as short as this is part of the message's own words.
+    Rejected("schema/format", "invalid key", "certificates: [{cert: '{vault://env/c}', key: §y}]\n"),
     Rejected("schema/required", "required field missing", "certificates: [{cert: '{vault://env/c}', key: '{vault://env/c}', snis: [§{}]}]\n"),
     Rejected("schema/format", "must not be an IP", "certificates: [{cert: '{vault://env/c}', key: '{vault://env/c}', snis: [{name: §1.2.3.4}]}]\n"),
     Rejected("schema/type", "expected a record", "certificates: [{cert: '{vault://env/c}', key: '{vault://env/c}', snis: [§a.b]}]\n"),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from dbless_gateway.config.export import MASK, export
+from dbless_gateway.config.export import export
+from dbless_gateway.config.masking import MASK
 from tests.compat.config.cases import accept
 
 TEXT = """
