@@ -35,6 +35,7 @@ from dbless_gateway.server.node_commands import NodeCommands
 from dbless_gateway.server.node_health import NodeHealth
 from dbless_gateway.server.options import ServerSettings
 from dbless_gateway.server.receipts import Receipt
+from dbless_gateway.server.replacing import remove_leftovers
 from dbless_gateway.server.self_signed import self_signed_pairs
 from dbless_gateway.server.service_manager import ServiceManager
 from dbless_gateway.server.shared import SharedState
@@ -155,6 +156,9 @@ class Supervisor:
 
     async def _load_and_start(self) -> int:
         began = time.monotonic()
+        if self._settings.admin_write:
+            for left in await asyncio.to_thread(remove_leftovers, self._settings.files):
+                logs.event(_log, "notice", "removed what a write left that was cut off", file=left)
         logs.event(_log, "info", "loading", files=",".join(self._settings.files))
         self._known.content = fingerprint(self._watched()) if self._settings.watch else ()
         loaded = await self._configurations.load()

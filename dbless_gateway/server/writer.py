@@ -3,15 +3,13 @@
 A write is: the change in the document, the same checks as for a file (both in an editor process), the file
 replaced in one step, all workers moved. Writers come one after the other. Between the reading and the
 replacing somebody may have edited the file: then nothing is replaced, and the change is made once more on
-what the file says now. A crash leaves the old or the new file, because the new one is complete and on disk
-before it takes the name.
+what the file says now.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -26,6 +24,7 @@ from dbless_gateway.server.editing import EditorProcess
 from dbless_gateway.server.editor import EditRequest
 from dbless_gateway.server.loading import Configuration, LoaderFailed
 from dbless_gateway.server.options import ServerSettings
+from dbless_gateway.server.replacing import replace_file
 
 _log = logging.getLogger(__name__)
 
@@ -142,26 +141,3 @@ class ConfigurationWriter:
             return found
         errors = [problem for problem in found if problem.severity == "error"]
         raise plain(400, "; ".join(problem.headline() for problem in errors))
-
-
-def replace_file(path: Path, text: str) -> None:
-    """Replace a file in one step; raises OSError and then has changed nothing."""
-    target = path.resolve()  # A symbolic link stays one.
-    fresh = target.with_name(f".{target.name}.{os.getpid()}.new")
-    try:
-        mode = target.stat().st_mode & 0o777
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
-        with open(descriptor, "w", encoding="utf-8", newline="") as file:
-            os.fchmod(descriptor, mode)
-            file.write(text)
-            file.flush()
-            os.fsync(descriptor)
-        fresh.replace(target)
-    except BaseException:
-        fresh.unlink(missing_ok=True)
-        raise
-    folder = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)  # The new name must survive a power failure as well.
-    finally:
-        os.close(folder)

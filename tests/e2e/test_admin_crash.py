@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import random
 import signal
 import sys
@@ -75,6 +76,7 @@ def test_a_kill_at_any_moment_leaves_the_old_or_the_new_file(
             # The start after a crash serves what the crash left.
             served = http_json(gateway.admin_port, "/services/example")["retries"]
             assert served == retries
+            assert os.listdir(tmp_path) == ["kong.yaml"]
             client = WritingClient(gateway.admin_port, retries)
             began = time.monotonic()
             client.start()
