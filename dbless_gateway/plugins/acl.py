@@ -20,6 +20,9 @@ PRIORITY = 950
 # Where session and other plugins leave the groups that they know from elsewhere.
 _SHARED_GROUPS = "authenticated_groups"
 
+_CONSUMER_HEADER = "X-Consumer-Groups"
+_SHARED_HEADER = "X-Authenticated-Groups"
+
 Groups = tuple[str, ...]
 
 
@@ -50,6 +53,10 @@ class Handler:
             return refuse(ctx, 403, "You cannot consume this service")
         if self._shows_groups:
             ctx.upstream.headers.set(header, ", ".join(groups))
+        else:
+            # Neither what the client claims nor what session has set.
+            ctx.upstream.headers.remove(_CONSUMER_HEADER)
+            ctx.upstream.headers.remove(_SHARED_HEADER)
         return None
 
     def _find_groups(self, ctx: Context) -> tuple[Groups | None, str]:
@@ -58,11 +65,11 @@ class Handler:
         if consumer is None or ctx.credential is None or self._prefers_shared:
             shared = ctx.shared.get(_SHARED_GROUPS)
             if shared is not None:
-                return tuple(shared), "X-Authenticated-Groups"
+                return tuple(shared), _SHARED_HEADER
         if consumer is None:
             return None, ""
         groups = self._groups_of.get(consumer.id)
-        return (() if groups is None and self._denied else groups), "X-Consumer-Groups"
+        return (() if groups is None and self._denied else groups), _CONSUMER_HEADER
 
     def _is_allowed(self, groups: Groups) -> bool:
         if self._denied:

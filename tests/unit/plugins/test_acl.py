@@ -19,11 +19,11 @@ GROUPS = [
 
 
 def run(
-    config: dict[str, Any], consumer: Any, credential: Any, shared: Any = None
+    config: dict[str, Any], consumer: Any, credential: Any, shared: Any = None, headers: Any = ()
 ) -> tuple[int, dict[str, str]]:
     env = make_env(consumers=[ALICE, BOB, NOBODY], credentials=GROUPS)
     defaults = {"hide_groups_header": False, "always_use_authenticated_groups": False}
-    ctx = FakeContext()
+    ctx = FakeContext(headers=headers)
     ctx.consumer, ctx.credential = consumer, credential
     if shared is not None:
         ctx.shared["authenticated_groups"] = shared
@@ -45,6 +45,13 @@ def run(
         ({"deny": ["dev"]}, BOB, KEY, None, 0, {"X-Consumer-Groups": ""}),
         ({"allow": ["dev"]}, None, None, None, 401, {}),
         ({"deny": ["dev"]}, None, None, None, 401, {}),
+        ({"deny": ["dev"]}, None, KEY, None, 403, {}),
+        ({"deny": ["dev"]}, BOB, None, None, 0, {"X-Consumer-Groups": ""}),
+        ({"deny": ["dev", "admin"]}, ALICE, KEY, None, 403, {}),
+        ({"deny": ["guests"]}, NOBODY, None, None, 403, {}),
+        ({"allow": ["dev"], "deny": []}, ALICE, KEY, None, 0, {"X-Consumer-Groups": "admin, dev"}),
+        ({"allow": ["ldap"]}, None, KEY, ["other"], 403, {}),
+        ({"allow": ["ldap"], "hide_groups_header": True}, None, None, ["ldap"], 0, {}),
         ({"allow": ["dev"]}, None, KEY, None, 403, {}),
         ({"allow": ["guests"]}, NOBODY, None, None, 0, {"X-Consumer-Groups": "guests"}),
         ({"allow": ["ldap"]}, None, None, ["ldap", "x"], 0, {"X-Authenticated-Groups": "ldap, x"}),
@@ -78,6 +85,29 @@ def test_verdicts(
     headers: dict[str, str],
 ) -> None:
     assert run(config, consumer, credential, shared) == (status, headers)
+
+
+FORGED = [("X-Consumer-Groups", "admin"), ("x-authenticated-groups", "admin")]
+
+
+@pytest.mark.parametrize(
+    ("hides", "expected"),
+    [
+        (True, {}),
+        (False, {"X-Consumer-Groups": "admin, dev", "x-authenticated-groups": "admin"}),
+    ],
+)
+def test_groups_that_the_client_claims(hides: bool, expected: dict[str, str]) -> None:
+    config = {"allow": ["dev"], "hide_groups_header": hides}
+
+    assert run(config, ALICE, KEY, headers=FORGED) == (0, expected)
+
+
+def test_grpc() -> None:
+    handler = make_handler(acl, {"allow": ["x"], "hide_groups_header": False})
+    reply = handler.access(FakeContext(headers=[("content-type", "application/grpc")]))
+
+    assert dict(reply.headers) == {"grpc-status": "16", "grpc-message": "Unauthenticated"}
 
 
 def test_messages() -> None:
