@@ -40,7 +40,7 @@ _DIGESTS = {
 }
 
 # As in Kong not anchored, in this order, and greedy.
-_PARAMETERS = r'[Hh]mac\s+username="(.+)",\s?algorithm="(.+)",\s?headers="(.+)",\s?signature="(.+)"'
+_PARAMETERS = r'[Hh]mac\s+username="(.+)",\s*algorithm="(.+)",\s*headers="(.+)",\s*signature="(.+)"'
 
 UserIndex = dict[str, tuple[bytes, Consumer | None, Credential]]
 
@@ -110,9 +110,10 @@ class Handler:
     def _is_current(self, date: str | None) -> bool:
         try:
             parsed = parsedate_tz(date) if date else None
-            if parsed is None:
+            # A date of HTTP is always in GMT.
+            if parsed is None or parsed[9]:
                 return False
-            return abs(self._now() - (timegm(parsed[:9]) - (parsed[9] or 0))) <= self._clock_skew_s
+            return abs(self._now() - timegm(parsed[:9])) <= self._clock_skew_s
         except (ValueError, OverflowError):
             return False
 

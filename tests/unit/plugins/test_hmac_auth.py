@@ -87,6 +87,25 @@ NO_MATCH = "HMAC signature does not match"
         ([GOOD, ("Date", "Tue, 99 Nov 999999999999 00:00:00 GMT")], (401, NO_DATE)),
         ([("Authorization", sign(f"date: {OLD}")), ("Date", OLD), ("X-Date", DATE)], (0, "")),
         ([GOOD, ("Date", DATE), ("X-Date", "junk")], (0, "")),
+        # Every form of an HTTP date, and what is none.
+        ([("Authorization", sign("x:", "x")), ("Date", "Tuesday, 14-Nov-23 22:13:20 GMT")], (0, "")),
+        ([("Authorization", sign("x:", "x")), ("Date", "Tue Nov 14 22:13:20 2023")], (0, "")),
+        (
+            [("Authorization", sign("x:", "x")), ("Date", "Tue, 14 Nov 2023 23:13:20 +0100")],
+            (401, NO_DATE),
+        ),
+        # The date need not be signed, and it may be ahead.
+        ([("Authorization", sign("x:", "x")), ("Date", formatdate(START + 299, usegmt=True))], (0, "")),
+        (
+            [("Authorization", sign("x:", "x")), ("Date", formatdate(START + 302, usegmt=True))],
+            (401, NO_DATE),
+        ),
+        ([("Authorization", sign("x:", "x")), ("X-Date", DATE)], (0, "")),
+        (
+            [("Authorization", sign("date: junk", "date")), ("Date", "junk"), ("X-Date", DATE)],
+            (0, ""),
+        ),
+        ([("Proxy-Authorization", GOOD[1])], (401, NO_DATE)),
         ([("Authorization", "hello"), ("Date", DATE)], (401, NOT_VERIFIED)),
         ([("Authorization", sign("", user="ghost")), ("Date", DATE)], (401, NOT_VERIFIED)),
         (
@@ -106,6 +125,13 @@ NO_MATCH = "HMAC signature does not match"
         (
             [("Authorization", GOOD[1].replace("hmac user", "Hmac user").replace(", ", ",")), ("Date", DATE)],
             (0, ""),
+        ),
+        ([("Authorization", GOOD[1].replace(", ", ",   ")), ("Date", DATE)], (0, "")),
+        ([("Authorization", "Signed by: " + GOOD[1]), ("Date", DATE)], (0, "")),
+        ([("Authorization", GOOD[1].replace("hmac user", "HMAC user")), ("Date", DATE)], (401, NOT_VERIFIED)),
+        (
+            [("Authorization", f'hmac algorithm="hmac-sha256", {GOOD[1][5:]}'), ("Date", DATE)],
+            (401, NOT_VERIFIED),
         ),
         ([("Authorization", "hmac " + 'username="' * 10_000), ("Date", DATE)], (401, NOT_VERIFIED)),
         (
@@ -148,6 +174,18 @@ def test_what_is_signed(names: str, signed: str, status: int) -> None:
     assert run(headers, target="/a%20b?c=1")[0] == status
 
 
+@pytest.mark.parametrize("version", ["1.0", "1.1", "2.0"])
+def test_the_request_line_has_the_version(version: str) -> None:
+    ctx = FakeContext(
+        "DELETE",
+        "/a",
+        [("Authorization", sign(f"DELETE /a HTTP/{version}", "request-line")), ("Date", DATE)],
+    )
+    ctx.http_version = version
+
+    assert make_handler(hmac_auth, DEFAULTS, ENV).access(ctx) is None
+
+
 @pytest.mark.parametrize(
     ("enforced", "status"), [(["date"], 0), (["Date"], 401), (["date", "request-line"], 401), ([], 0)]
 )
@@ -168,6 +206,8 @@ def _digest(body: bytes) -> str:
         (b"x", _digest(b"y"), 401),
         (b"", _digest(b""), 0),
         (b"x", "é", 401),
+        (b"x", _digest(b"x").replace("SHA-256", "sha-256"), 401),
+        (b"x", _digest(b"x").replace("SHA-256", "SHA-512"), 401),
     ],
 )
 def test_the_body(body: bytes, digest: str | None, status: int) -> None:
@@ -193,6 +233,14 @@ def test_hide_credentials() -> None:
     assert ctx.upstream.headers.get("Proxy-Authorization") is None
     assert ctx.upstream.headers.get("Authorization") == "x"
 
+    # What did not parse stays; the header that was tried last goes, even when it is refused.
+    status, _, ctx = run([("Proxy-Authorization", "x"), ("Authorization", "y"), ("Date", DATE)], config)
+    assert status == 401
+    assert ctx.upstream.headers.get("Proxy-Authorization") == "x"
+    assert ctx.upstream.headers.get("Authorization") is None
+
+    assert run([GOOD, ("Date", DATE)])[2].upstream.headers.get("Authorization") == GOOD[1]
+
 
 @pytest.mark.parametrize(("realm", "expected"), [(None, "hmac"), ("R", 'hmac realm="R"')])
 @pytest.mark.parametrize("headers", [[], [GOOD], [("Authorization", "x"), ("Date", DATE)]])
@@ -210,6 +258,21 @@ def test_the_target_learns_the_user_name_and_anonymous() -> None:
     assert status == 0
     assert ctx.consumer is not None
     assert ctx.consumer.id == "c2"
+
+
+def test_grpc() -> None:
+    ctx = FakeContext(headers=[("content-type", "application/grpc")])
+    reply = make_handler(hmac_auth, DEFAULTS, ENV).access(ctx)
+
+    assert (dict(reply.headers)["grpc-status"], reply.status) == ("16", 401)
+
+
+@pytest.mark.parametrize(
+    ("clock_skew", "status"), [(0.5, 0), (0.2, 401)], ids=["within the skew", "beyond the skew"]
+)
+def test_the_clock_skew_is_configured(clock_skew: float, status: int) -> None:
+    # The date of START is a quarter of a second behind it.
+    assert run([GOOD, ("Date", DATE)], {"clock_skew": clock_skew})[0] == status
 
 
 def test_defaults_of_nulls() -> None:
