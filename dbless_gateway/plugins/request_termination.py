@@ -30,6 +30,10 @@ _MESSAGES = {
 }
 
 
+# Fields of a route and a service that name another entity.
+_REFERENCES = frozenset({"service", "client_certificate"})
+
+
 @dataclass(frozen=True, slots=True)
 class Config:
     status_code: int
@@ -69,13 +73,14 @@ class Handler:
         return exit_json(config.status_code, {"message": self._message}, grpc=grpc)
 
     def _describe(self, ctx: Context) -> dict[str, Any]:
-        return {
+        described = {
             "message": self._message,
             "kong": {"node_id": self._node_id, "worker_pid": os.getpid(), "hostname": socket.gethostname()},
             "request": _describe_request(ctx),
             "matched_route": _entity(ctx.route),
             "matched_service": _entity(ctx.service),
         }
+        return {name: value for name, value in described.items() if value is not None}
 
 
 def _describe_request(ctx: Context) -> dict[str, Any]:
@@ -115,7 +120,10 @@ def _one_or_all(values: list[Any]) -> Any:
 def _entity(entity: Any) -> dict[str, Any] | None:
     if entity is None:
         return None
-    return {name: value for name, value in asdict(entity).items() if value is not None and name != "where"}
+    described = {key: value for key, value in asdict(entity).items() if value is not None and key != "where"}
+    for reference in described.keys() & _REFERENCES:
+        described[reference] = {"id": described[reference]}
+    return described
 
 
 def _is_triggered(ctx: Context, name: str) -> bool:

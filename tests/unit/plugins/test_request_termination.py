@@ -9,9 +9,10 @@ import pytest
 
 from dbless_gateway.pdk.plugin import ConfigError
 from dbless_gateway.plugins import request_termination
-from tests.support.plugin_context import FakeCaptures, FakeContext, make_handler, make_route
+from tests.support.plugin_context import FakeCaptures, FakeContext, make_handler, make_route, make_service
 
 JSON = ("Content-Type", "application/json; charset=utf-8")
+SERVICE_UNAVAILABLE = b'{"message":"Service unavailable"}'
 DEFAULTS: dict[str, Any] = {"status_code": 503, "echo": False}
 
 
@@ -22,7 +23,7 @@ def answer(config: dict[str, Any], ctx: FakeContext | None = None) -> Any:
 @pytest.mark.parametrize(
     ("config", "status", "body", "headers"),
     [
-        ({}, 503, b'{"message":"Service unavailable"}', (JSON,)),
+        ({}, 503, SERVICE_UNAVAILABLE, (JSON,)),
         ({"status_code": 401}, 401, b'{"message":"Unauthorized"}', (JSON,)),
         ({"status_code": 404}, 404, b'{"message":"Not found"}', (JSON,)),
         ({"status_code": 405}, 405, b'{"message":"Method not allowed"}', (JSON,)),
@@ -31,7 +32,10 @@ def answer(config: dict[str, Any], ctx: FakeContext | None = None) -> Any:
         ({"status_code": 404, "message": "gone"}, 404, b'{"message":"gone"}', (JSON,)),
         ({"body": "<a/>", "content_type": "text/xml"}, 503, b"<a/>", (("Content-Type", "text/xml"),)),
         ({"body": "plain"}, 503, b"plain", ()),
+        ({"status_code": 201, "message": "made"}, 201, b'{"message":"made"}', (JSON,)),
+        ({"message": None, "content_type": None, "body": None}, 503, SERVICE_UNAVAILABLE, (JSON,)),
         ({"status_code": 204}, 204, b"", ()),
+        ({"status_code": 200}, 200, b"", ()),
         ({"status_code": 418}, 418, b"", ()),
     ],
 )
@@ -91,7 +95,17 @@ def test_echo() -> None:
         "uri_captures": {"named": {"n": "v"}, "unnamed": ["/a"]},
     }
     assert described["matched_route"]["id"] == "r1"
-    assert described["matched_service"] is None
+    assert "matched_service" not in described
+
+
+def test_echo_of_a_service_and_a_status_without_message() -> None:
+    ctx = FakeContext(route=make_route("r1", service="s1"), service=make_service("s1"))
+    described = json.loads(answer({"status_code": 200, "echo": True}, ctx).body)
+
+    assert "message" not in described
+    assert described["matched_service"]["id"] == "s1"
+    assert described["matched_route"]["service"] == {"id": "s1"}
+    assert json.loads(answer({"echo": True}).body)["message"] == "Service unavailable"
 
 
 def test_echo_of_an_unreadable_body() -> None:
