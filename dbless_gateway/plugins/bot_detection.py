@@ -44,13 +44,13 @@ _RULES = (
     r"|unirest-(?:java|python|ruby|nodejs|php|net)",
     # Search engines, archives, feeds, monitors and previews.
     r"AdsBot-Google|AppEngine-Google|Googlebot|Mediapartners-Google|Google SketchUp|bingbot|BingPreview"
-    r"|msnbot|msrbot|MSRBOT|Slurp|YahooSeeker|Baiduspider|Yandex[A-Za-z]+|YodaoBot|\bYeti\b|Daum(?:oa|os)"
-    r"|ia_archiver|InternetArchive|archive\.org_bot|\barchiver\b|altavista|Ask Jeeves|\b[Ll]ycos\b|heritrix"
+    r"|msnbot|msrbot|MSRBOT|Slurp|YahooSeeker|Baiduspider|Yandex[A-Za-z]+|YodaoBot|Yeti|Daum(?:oa|os)"
+    r"|ia_archiver|InternetArchive|archive\.org_bot|archiver|altavista|Ask Jeeves|[Ll]ycos|heritrix"
     r"|larbin|htdig|gsa-crawler|grub-client|[Gg]igabot|MJ12bot|SemrushBot|SEOstats|Scrapy|masscan|WhatWeb"
     r"|Slackbot-LinkExpanding|Slack-ImgProxy|Twitterbot|WhatsApp|LinkedInBot|Mail\.RU_Bot|WordPress|Feedbin"
-    r"|Netvibes|NewsGator|SimplePie|SimpleRSS|Tiny Tiny RSS|Xenu Link Sleuth|\byacy|Qwantify|Genieo"
-    r"|Catchpoint|GomezAgent|YottaaMonitor|URL2PNG|PagePeeker|Thumbshots\.ru|\w*favicon\w*|\bWIRE\b|Reaper"
-    r"|Kraken|Orbiter|Stringer|Riddler|Vagabondo|ZyBorg|ZooShot|Web-sniffer|\bXerka|IP2[A-Za-z]+ Bot"
+    r"|Netvibes|NewsGator|SimplePie|SimpleRSS|Tiny Tiny RSS|Xenu Link Sleuth|yacy|Qwantify|Genieo"
+    r"|Catchpoint|GomezAgent|YottaaMonitor|URL2PNG|PagePeeker|Thumbshots\.ru|\w*favicon\w*|WIRE|Reaper"
+    r"|Kraken|Orbiter|Stringer|Riddler|Vagabondo|ZyBorg|ZooShot|Web-sniffer|Xerka|IP2[A-Za-z]+ Bot"
     r"|Microsoft [A-Za-z ]*Bot",
     r"^(?:NING|vortex|voyager|Zao)\b",
     # Anything that calls itself a bot and has a version, or a spider, crawler or scraper without.

@@ -16,6 +16,105 @@ def status(agent: str, **config: Any) -> int:
     return reply.status if reply else 0
 
 
+# The names of the page, by the kind of rule: what stands around them decides.
+VERSIONED = ("facebookexternalhit", "Twitterbot")
+AWS = (
+    *("Boto", "Boto3", "JetS3t", "aws-cli", "s3fs"),
+    *(f"aws-sdk-{name}" for name in ("cpp", "go", "java", "nodejs", "ruby", "ruby2", "dotnet-core")),
+)
+BEHIND_A_SLASH = (
+    *("Nutch", "Ant-Nutch", "Somebot", "SomeBot", "Somespider", "SomeSpider", "Axtaris", "fetchurl"),
+    *("Isara", "ShopSalad", "Tailsweep"),
+)
+WORDS = (
+    *("008", "Altresium", "Argus", "BaiduMobaider", "BoardReader", "DNSGroup", "DataparkSearch", "EDI"),
+    *("Goodzer", "Grub", "INGRID", "Infohelfer", "LinkedInBot", "LOOQ", "Nutch", "OgScrper"),
+    *("PathDefender", "Peew", "PostPost", "Steeler", "Twitterbot", "VSE", "WebCrunch", "WebZIP"),
+    *("Y!J-BR", "Y!J-BRE", "YahooSeeker", "envolk", "sproose", "wminer"),
+)
+LIBRARIES = (
+    *("Google-HTTP-Java-Client", "Apache-HttpClient", "Go-http-client", "scalaj-http", "http%20client"),
+    *("Python-urllib", "HttpMonitor", "TLSProber", "WinHTTP", "JNLP", "okhttp", "aihttp", "reqwest"),
+    *("axios", "unirest-java", "unirest-python", "unirest-ruby", "unirest-nodejs", "unirest-php"),
+    *("unirest-net",),
+)
+CRAWLERS = (
+    *("AdsBot-Google", "AppEngine-Google", "Googlebot", "Mediapartners-Google", "bingbot", "BingPreview"),
+    *("msnbot", "msrbot", "Slurp", "Yahoo! Slurp", "YahooSeeker", "Baiduspider-image", "YandexImages"),
+    *("YodaoBot", "Yeti", "Daumoa", "ia_archiver", "InternetArchive", "archive.org_bot", "archiver"),
+    *("altavista", "Ask Jeeves", "lycos", "heritrix", "larbin", "htdig", "gsa-crawler", "grub-client"),
+    *("gigabot", "MJ12bot", "SemrushBot", "SEOstats", "Scrapy", "masscan", "WhatWeb", "WhatsApp"),
+    *("Slackbot-LinkExpanding", "Slack-ImgProxy", "Twitterbot", "LinkedInBot", "Mail.RU_Bot", "WordPress"),
+    *("Feedbin", "Netvibes", "NewsGator", "SimplePie", "SimpleRSS", "Tiny Tiny RSS", "Xenu Link Sleuth"),
+    *("yacy", "Qwantify", "Genieo", "Catchpoint", "GomezAgent", "YottaaMonitor", "URL2PNG", "PagePeeker"),
+    *("Thumbshots.ru", "getfavicons", "WIRE", "Reaper", "Kraken", "Orbiter", "Stringer", "Riddler"),
+    *("Vagabondo", "ZyBorg", "ZooShot", "Google SketchUp", "Web-sniffer", "Xerka Bot", "IP2Geo Bot"),
+    "Microsoft URL Control Bot",
+)
+AT_THE_START = ("NING", "vortex", "voyager", "Zao")
+GENERIC = (
+    "Archiver",
+    "archiver",
+    "Indexer",
+    "indexer",
+    "Scraper",
+    "Bot",
+    "bot",
+    "Spider",
+    "Crawler",
+    "crawl",
+)
+
+
+@pytest.mark.parametrize(
+    ("form", "names"),
+    [
+        ("a {}/1.2 b", VERSIONED),
+        ("a {}/1.2 b", AWS),
+        ("a /{} 1", BEHIND_A_SLASH),
+        ("a /{}-1", BEHIND_A_SLASH),
+        ("a {}/1", WORDS),
+        ("a {} b", LIBRARIES),
+        ("a{}b", LIBRARIES),
+        ("a {} b", CRAWLERS),
+        ("a{}b", CRAWLERS),
+        ("{} b", AT_THE_START),
+        ("{}/1.0", AT_THE_START),
+        ("My{}/1", GENERIC),
+        ("My{} 1", GENERIC),
+        ("a{}b", ("spider", "SpIdEr", "crawl", "CRAWL", "scrape", "Scrape")),
+    ],
+)
+def test_every_name_of_the_rules(form: str, names: tuple[str, ...]) -> None:
+    handler = make_handler(bot_detection, {})
+    agents = [form.format(name) for name in names]
+
+    passed = [
+        agent for agent in agents if handler.access(FakeContext(headers=[("User-Agent", agent)])) is None
+    ]
+    assert passed == []
+
+
+@pytest.mark.parametrize(
+    "agent",
+    [
+        "a facebookexternalhit/1",
+        "a Boto3/1",
+        "a Axtaris 1",
+        "aArgus/1",
+        "a Argus/x",
+        "a PTST/187 b",
+        "a vortex",
+        "GOOGLEBOT",
+        "a SCRAPE",
+        "MyBot",
+        "MyBot-1",
+    ],
+)
+def test_near_misses(agent: str) -> None:
+    assert status(agent) == 0
+
+
 @pytest.mark.parametrize(
     "agent",
     [
@@ -77,6 +176,22 @@ def test_deny() -> None:
     assert status("HelloWorld", deny=["^Hello"]) == 403
     assert status("  HelloWorld ", deny=["^Hello"]) == 403
     assert status("SayHello", deny=["^Hello"]) == 0
+
+
+@pytest.mark.parametrize("absent", [[], None])
+def test_lists_may_be_absent(absent: Any) -> None:
+    assert status("Googlebot/2.1", allow=absent, deny=absent) == 403
+    assert status("HelloWorld", allow=absent, deny=absent) == 0
+
+
+def test_the_refusal() -> None:
+    handler = make_handler(bot_detection, {})
+    agent = ("User-Agent", "Googlebot/2.1")
+    plain = handler.access(FakeContext(headers=[agent, ("Accept", "text/plain")]))
+    grpc = handler.access(FakeContext(headers=[agent, ("content-type", "application/grpc")]))
+
+    assert plain.body.startswith(b"Forbidden\n")
+    assert dict(grpc.headers) == {"grpc-status": "7", "grpc-message": "PermissionDenied"}
 
 
 def test_no_user_agent_and_two() -> None:
