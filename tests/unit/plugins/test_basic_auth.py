@@ -51,6 +51,18 @@ def run(config: dict[str, Any], headers: list[tuple[str, str]]) -> tuple[int, Fa
         ([("Authorization", _basic("alice:pa:ss").rstrip("="))], 0),
         ([("Authorization", _basic("alice:wrong"))], 401),
         ([("Authorization", _basic("alice"))], 401),
+        ([("Authorization", _basic("pa:ss"))], 401),
+        ([("Authorization", _basic(""))], 401),
+        ([("Authorization", _basic(":"))], 401),
+        ([("Authorization", "Basic")], 401),
+        ([("Authorization", "Basic ")], 401),
+        ([("Authorization", "")], 401),
+        ([("Authorization", _basic("alice:pa:ss "))], 401),
+        ([("Authorization", _basic("alice: pa:ss"))], 401),
+        ([("Authorization", _basic("Alice:pa:ss"))], 401),
+        ([("Authorization", _basic("alice:pa:ss", "  basic   "))], 0),
+        ([("Authorization", _basic("alice:pa:ss", "Negotiate, Basic "))], 0),
+        ([("Authorization", _basic("\nalice:pa:ss"))], 401),
         ([("Authorization", _basic(":pa:ss"))], 401),
         ([("Authorization", _basic(":alice:pa:ss"))], 0),
         ([("Authorization", _basic("alice:pa:ss\nmore"))], 0),
@@ -90,6 +102,9 @@ def test_the_target_learns_the_user_name() -> None:
             ["Authorization"],
         ),
         ([("Proxy-Authorization", _basic("ghost:y")), ("Authorization", _basic("a:b"))], []),
+        ([("Authorization", "Basic !!!")], []),
+        ([("Authorization", _basic("alice:wrong"))], []),
+        ([("Proxy-Authorization", _basic("alice:wrong")), ("Authorization", "x")], ["Authorization"]),
     ],
 )
 def test_hide_credentials(headers: list[tuple[str, str]], left: list[str]) -> None:
@@ -99,12 +114,30 @@ def test_hide_credentials(headers: list[tuple[str, str]], left: list[str]) -> No
     assert names == left
 
 
-def test_the_challenge() -> None:
-    handler = make_handler(basic_auth, DEFAULTS | {"realm": "api"}, ENV)
-    reply = handler.access(FakeContext(headers=[("Accept", "text/plain")]))
+@pytest.mark.parametrize("headers", [[], ["x"], [_basic("alice")], [_basic("ghost:x")], [_basic("alice:no")]])
+@pytest.mark.parametrize("realm", ["service", "api"])
+def test_every_401_is_the_same_and_challenges(headers: list[str], realm: str) -> None:
+    handler = make_handler(basic_auth, DEFAULTS | {"realm": realm}, ENV)
+    lines = [("Accept", "text/plain"), *(("Authorization", value) for value in headers)]
+    reply = handler.access(FakeContext(headers=lines))
 
-    assert reply.body.startswith(b"Unauthorized\n")
-    assert dict(reply.headers)["WWW-Authenticate"] == 'Basic realm="api"'
+    assert (reply.status, reply.body.partition(b"\n")[0]) == (401, b"Unauthorized")
+    assert dict(reply.headers)["WWW-Authenticate"] == f'Basic realm="{realm}"'
+
+
+def test_preflight_must_authenticate_too() -> None:
+    assert make_handler(basic_auth, DEFAULTS, ENV).access(FakeContext("OPTIONS")).status == 401
+
+
+def test_grpc() -> None:
+    ctx = FakeContext(headers=[("content-type", "application/grpc")])
+    reply = make_handler(basic_auth, DEFAULTS, ENV).access(ctx)
+
+    assert dict(reply.headers) == {
+        "grpc-status": "16",
+        "grpc-message": "Unauthenticated",
+        "WWW-Authenticate": 'Basic realm="service"',
+    }
 
 
 def test_anonymous() -> None:

@@ -16,6 +16,13 @@ from tests.support.plugin_context import FakeContext, make_handler
     [
         ({"deny": ["10.0.0.1"]}, "10.0.0.1", False),
         ({"deny": ["10.0.0.1"]}, "10.0.0.2", True),
+        ({"deny": ["10.0.0.1/32"]}, "10.0.0.1", False),
+        ({"deny": ["10.0.0.1/32"]}, "10.0.0.2", True),
+        ({"allow": ["127.0.0.0/24"]}, "127.0.0.255", True),
+        ({"allow": ["2001:db8::/32", "10.0.0.0/8"]}, "2001:db8:ffff::1", True),
+        ({"allow": ["2001:db8::/32", "10.0.0.0/8"]}, "2001:db9::1", False),
+        ({"allow": ["10.0.0.1"], "deny": []}, "10.0.0.2", False),
+        ({"allow": None, "deny": ["10.0.0.1"]}, "10.0.0.2", True),
         ({"deny": ["10.0.0.0/24", "10.9.0.0/16"]}, "10.9.1.1", False),
         ({"deny": ["10.0.0.7/24"]}, "10.0.0.1", False),
         ({"allow": ["10.0.0.0/24"]}, "10.0.0.1", True),
@@ -51,11 +58,31 @@ def test_the_refusal(config: dict[str, Any], status: int, message: str) -> None:
     assert reply.body.decode().startswith(message + "\n")
 
 
+def test_each_refusal_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    handler = make_handler(ip_restriction, {"deny": ["10.0.0.1"], "message": "go away"})
+    for address in ("10.0.0.1", "10.0.0.2", "10.0.0.1"):
+        handler.access(FakeContext(client_ip=address))
+
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("WARNING", "IP address not allowed: 10.0.0.1")
+    ] * 2
+
+
+def test_grpc() -> None:
+    handler = make_handler(ip_restriction, {"deny": ["10.0.0.1"]})
+    reply = handler.access(FakeContext(headers=[("content-type", "application/grpc")], client_ip="10.0.0.1"))
+
+    assert dict(reply.headers) == {"grpc-status": "7", "grpc-message": "PermissionDenied"}
+
+
 def test_a_unix_socket_has_no_address() -> None:
-    reply = make_handler(ip_restriction, {"deny": ["10.0.0.1"]}).access(FakeContext(client_ip="unix:"))
+    handler = make_handler(ip_restriction, {"allow": ["0.0.0.0/0"], "status": 410, "message": "go away"})
+    reply = handler.access(FakeContext(headers=[("Accept", "text/plain")], client_ip="unix:"))
 
     assert reply.status == 403
-    assert b"unix domain sockets are not supported" in reply.body
+    assert reply.body.startswith(
+        b"Cannot identify the client IP address, unix domain sockets are not supported.\n"
+    )
 
 
 def test_the_memory_of_verdicts_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -208,12 +208,42 @@ def test_base64_secrets() -> None:
         ({"header_names": ["X-Auth"]}, [("X-Auth", "Bearer " + _token()), ("X-Auth", "Bearer x")], "/", 0),
         ({"header_names": None}, [("Authorization", "Bearer " + _token())], "/", 0),
         ({}, [("Authorization", "Bearer " + _token())], "/?jwt=" + _token(), 0),
+        ({}, [], f"/?jwt={_token()}&jwt={_token()}", 0),
+        ({}, [("Authorization", "Bearer")], "/", 401),
+        ({}, [("Authorization", "x"), ("Authorization", "Bearer " + _token())], "/", 401),
+        ({"cookie_names": ["c"]}, [("Cookie", "c=" + _token()[:-3])], "/", 401),
+        ({"cookie_names": ["c", "d"]}, [("Cookie", f"d={_token()}; c={_token()}")], "/", 0),
+        ({"cookie_names": ["c"]}, [("Cookie", f"C={_token()}")], "/", 401),
+        ({"header_names": ["CustomAuthorization"]}, [("CustomAuthorization", _token())], "/", 401),
+        ({"header_names": ["a", "b"]}, [("b", "Bearer " + _token())], "/", 0),
+        ({"header_names": []}, [("Authorization", "Bearer " + _token())], "/", 401),
+        ({"uri_param_names": ["a", "b"]}, [], "/?b=" + _token(), 0),
     ],
 )
 def test_where_tokens_are_found(
     config: dict[str, Any], headers: list[tuple[str, str]], target: str, status: int
 ) -> None:
     assert run(config, headers, target)[0] == status
+
+
+@pytest.mark.parametrize(
+    "header",
+    [{"alg": "HS256", "typ": "jwt"}, {"alg": "HS256", "typ": "JWT"}, {"alg": "HS256", "typ": 5, "x": None}],
+)
+def test_the_type_of_a_token_does_not_matter(header: dict[str, Any]) -> None:
+    assert verify(_token(header=header)) == OK
+
+
+def test_padding_is_tolerated() -> None:
+    token = _token()
+
+    assert verify(token + "=" * (-len(token.rpartition(".")[2]) % 4)) == OK
+
+
+def test_a_damaged_token_in_a_cookie() -> None:
+    headers = [("Cookie", "c=" + _token()[5:])]
+
+    assert run({"cookie_names": ["c"]}, headers)[:2] == (401, "Bad token; invalid JSON")
 
 
 def test_several_different_tokens() -> None:
@@ -235,6 +265,20 @@ def test_several_different_tokens() -> None:
             {"exp": "5"},
             (401, {"exp": "must be a number", "nbf": "must be a number"}),
         ),
+        ({"claims_to_verify": ["exp"]}, {"exp": NOW + 0.5}, OK),
+        ({"claims_to_verify": ["exp"]}, {"nbf": NOW}, (401, {"exp": "must be a number"})),
+        ({"claims_to_verify": ["nbf"]}, {"exp": 1}, (401, {"nbf": "must be a number"})),
+        (
+            {"claims_to_verify": ["exp", "nbf"]},
+            {"exp": NOW, "nbf": NOW + 60},
+            (401, {"exp": "token expired", "nbf": "token not valid yet"}),
+        ),
+        ({"claims_to_verify": []}, {"exp": 1, "nbf": NOW + 60}, OK),
+        (
+            {"maximum_expiration": 300, "claims_to_verify": ["exp"]},
+            {"exp": NOW},
+            (401, {"exp": "token expired"}),
+        ),
         ({"claims_to_verify": ["exp"]}, {"exp": True}, (401, {"exp": "must be a number"})),
         ({}, {"exp": 1}, OK),
         ({"maximum_expiration": 300, "claims_to_verify": ["exp"]}, {"exp": NOW + 300}, OK),
@@ -253,6 +297,10 @@ def test_times(config: dict[str, Any], claims: dict[str, Any], expected: tuple[i
 def test_the_key_claim() -> None:
     assert verify(_token({"sub": "hs"}), {"key_claim_name": "sub"}) == OK
     assert verify(_token({}, {"alg": "HS256", "kid": "hs"}), {"key_claim_name": "kid"}) == OK
+    both = _token({"kid": "hs"}, {"alg": "HS256", "kid": "unknown"})
+    assert verify(both, {"key_claim_name": "kid"}) == OK
+    missing = (401, "No mandatory 'sub' in claims")
+    assert verify(_token(), {"key_claim_name": "sub"}) == missing
 
 
 @pytest.mark.parametrize(

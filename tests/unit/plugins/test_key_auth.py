@@ -32,6 +32,13 @@ DEFAULTS: dict[str, Any] = {
 KIND = "keyauth_credentials"
 FORM = ("Content-Type", "application/x-www-form-urlencoded")
 JSON = ("Content-Type", "application/json")
+MULTIPART = ("Content-Type", "multipart/form-data; boundary=B")
+PARTS = (
+    b'--B\r\nContent-Disposition: form-data; name="apikey"\r\n\r\nsecret\r\n'
+    b'--B\r\nContent-Disposition: form-data; name="b"\r\n\r\n1\r\n--B--\r\n'
+)
+TWO_NAMES = {"key_names": ["one", "two"], "key_in_body": True}
+NOWHERE = {"key_in_header": False, "key_in_query": False}
 
 
 @pytest.fixture
@@ -104,6 +111,30 @@ def run(env: PluginEnv, config: dict[str, Any], ctx: FakeContext) -> tuple[int, 
             (401, "No API key found in request"),
         ),
         ({"key_in_body": True}, "/", [FORM, ("apikey", "fresh")], b"apikey=secret", (0, "id-fresh")),
+        ({"key_in_body": True}, "/?apikey=fresh", [FORM], b"apikey=secret", (0, "id-fresh")),
+        ({"key_in_body": True}, "/?apikey=bad", [FORM, ("apikey", "fresh")], b"apikey=no", (0, "id-fresh")),
+        # The order is by name first, and only a value that is a text ends the search.
+        (TWO_NAMES, "/?one=fresh", [("two", "secret")], b"", (0, "id-fresh")),
+        (TWO_NAMES, "/?one", [("two", "secret")], b"", (0, "id-key")),
+        (TWO_NAMES, "/", [JSON], b'{"one":true,"two":"secret"}', (0, "id-key")),
+        (TWO_NAMES, "/", [JSON], b'{"one":null,"two":"secret"}', (0, "id-key")),
+        (TWO_NAMES, "/", [("one", ""), ("two", "secret")], b"", (401, "No API key found in request")),
+        (
+            TWO_NAMES,
+            "/",
+            [("one", "a"), ("one", "b"), ("two", "secret")],
+            b"",
+            (401, "Duplicate API key found"),
+        ),
+        ({"key_in_body": True}, "/", [JSON], b'[{"apikey":"secret"}]', (401, "No API key found in request")),
+        ({"key_in_body": True}, "/", [JSON], b'"apikey"', (401, "No API key found in request")),
+        ({"key_in_body": True}, "/", [], b"apikey=secret", (401, "No API key found in request")),
+        ({"key_in_body": True}, "/", [FORM], b"apikey[1]=secret", (401, "No API key found in request")),
+        ({"key_in_body": True}, "/", [FORM], b"apikey=", (401, "No API key found in request")),
+        ({"key_in_body": True}, "/", [MULTIPART], PARTS, (0, "id-key")),
+        ({"key_in_body": True}, "/", [MULTIPART], PARTS[:-8], (401, "No API key found in request")),
+        ({"key_in_body": True}, "/", [MULTIPART], b"--B\r\n\r\n", (401, "No API key found in request")),
+        (NOWHERE, "/?apikey=secret", [("apikey", "secret")], b"", (401, "No API key found in request")),
         ({}, "/", [FORM], b"apikey=secret", (401, "No API key found in request")),
     ],
 )
@@ -153,6 +184,35 @@ def test_hidden_credentials_do_not_reach_the_target(env: PluginEnv, key: str) ->
     assert ctx.upstream.headers.get("apikey") is None
     assert ctx.upstream.query == "z=value1&a"
     assert ctx.upstream.body == b"b=1"
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "left"),
+    [
+        (FORM, b"b=1&apikey=secret&c=2", b"b=1&c=2"),
+        (JSON, b'{"b":[1],"apikey":"secret"}', b'{"b":[1]}'),
+        (MULTIPART, PARTS, b'--B\r\nContent-Disposition: form-data; name="b"\r\n\r\n1\r\n--B--\r\n'),
+        (("Content-Type", "text/plain"), b"apikey=secret", None),
+        (JSON, b"{", None),
+    ],
+)
+def test_a_hidden_key_leaves_a_body_of_the_same_type(
+    env: PluginEnv, content_type: tuple[str, str], body: bytes, left: bytes | None
+) -> None:
+    ctx = FakeContext("POST", "/", [content_type, ("apikey", "secret")], body)
+    run(env, {"hide_credentials": True, "key_in_body": True}, ctx)
+
+    assert ctx.upstream.body == left
+    assert ctx.upstream.headers.get("Content-Type") == content_type[1]
+
+
+def test_only_the_name_that_was_found_is_hidden(env: PluginEnv) -> None:
+    ctx = FakeContext("GET", "/?two=1&api_key=2&x=a%20b", [("api-key", "secret"), ("two", "3")])
+    run(env, {"hide_credentials": True, "key_names": ["api_key", "two"]}, ctx)
+
+    assert ctx.upstream.headers.get("api-key") is None
+    assert ctx.upstream.headers.get("two") == "3"
+    assert ctx.upstream.query == "two=1&x=a%20b"
 
 
 def test_without_hiding_the_request_is_untouched(env: PluginEnv) -> None:
