@@ -1,5 +1,5 @@
-"""A small HTTP client for what plugins send in the background: one request at a time, on a connection that
-is kept.
+"""A small HTTP client for what plugins send in the background: a request at a time on a connection, one of
+which is kept.
 
 It knows what log servers and collectors need and nothing else: a whole body out, a status and a short body
 in. It waits, so only queues call it. A kept connection that turns out to be closed is replaced once, by a
@@ -12,6 +12,7 @@ import asyncio
 import ssl
 from base64 import b64encode
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
 from urllib.parse import unquote, urlsplit
@@ -23,6 +24,8 @@ from dbless_gateway.pdk.senders import unverified_context
 # What is kept of an answer's body unless the caller reads it: enough for the log.
 _MAX_BODY_BYTES = 4096
 _READ_BYTES = 65536
+
+_Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,7 @@ class Answer:
 
 
 class HttpClient:
-    """Sends requests to one endpoint."""
+    """Sends requests to one endpoint; each has its connection for itself while it waits."""
 
     def __init__(
         self,
@@ -88,26 +91,27 @@ class HttpClient:
             self._context = (
                 ssl.create_default_context(cafile=trusted_file) if verifies else unverified_context()
             )
-        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._idle: _Streams | None = None
+        self._is_closed = False
         self._used_at = 0.0
 
     async def send(self, method: str, headers: Iterable[tuple[str, str]], body: bytes) -> Answer:
         """Send one request and return the answer; raises ``OSError`` or ``TimeoutError``."""
         message = self._head(method, headers, len(body)) + body
         async with asyncio.timeout(self._timeout_s):
-            streams = self._kept()
+            streams = self._take()
             if streams is not None:
-                try:
+                with suppress(OSError, EOFError):
                     return await self._exchange(streams, message)
-                except (OSError, EOFError):
-                    self.close()  # The server has closed it in the meantime: once more, on a new one.
+                # The server has closed it in the meantime: once more, on a new one.
             return await self._exchange(await self._open(), message)
 
     def close(self) -> None:
-        """Give the connection back."""
-        if self._streams is not None:
-            self._streams[1].close()
-            self._streams = None
+        """Give the connection back; one that is in use is closed after its answer."""
+        self._is_closed = True
+        streams, self._idle = self._idle, None
+        if streams is not None:
+            streams[1].close()
 
     def _head(self, method: str, headers: Iterable[tuple[str, str]], length: int) -> bytes:
         endpoint = self._endpoint
@@ -118,27 +122,35 @@ class HttpClient:
         lines += [f"Content-Length: {length}", "", ""]
         return "\r\n".join(lines).encode("latin-1", "replace")
 
-    def _kept(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
-        if self._streams is not None:
-            reader, writer = self._streams
-            is_stale = monotonic() - self._used_at > self._keepalive_s
-            if is_stale or reader.at_eof() or writer.is_closing():
-                self.close()
-        return self._streams
+    def _take(self) -> _Streams | None:
+        """Take the idle connection, unless it has had its time."""
+        streams, self._idle = self._idle, None
+        if streams is None:
+            return None
+        is_stale = monotonic() - self._used_at > self._keepalive_s
+        if is_stale or streams[0].at_eof() or streams[1].is_closing():
+            streams[1].close()
+            return None
+        return streams
 
-    async def _open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    def _keep(self, streams: _Streams) -> None:
+        """Keep a connection for the next request; one is enough, unless many are sent at once."""
+        if self._is_closed or self._idle is not None:
+            streams[1].close()
+            return
+        self._idle = streams
+        self._used_at = monotonic()
+
+    async def _open(self) -> _Streams:
         endpoint = self._endpoint
-        self._streams = await asyncio.open_connection(
+        return await asyncio.open_connection(
             endpoint.host,
             endpoint.port,
             ssl=self._context,
             server_hostname=endpoint.host if self._context is not None else None,
         )
-        return self._streams
 
-    async def _exchange(
-        self, streams: tuple[asyncio.StreamReader, asyncio.StreamWriter], message: bytes
-    ) -> Answer:
+    async def _exchange(self, streams: _Streams, message: bytes) -> Answer:
         reader, writer = streams
         try:
             writer.write(message)
@@ -152,11 +164,12 @@ class HttpClient:
             if not reading.has_head:
                 raise EOFError("the server closed the connection without an answer")
         except BaseException:
-            self.close()
+            writer.close()
             raise
-        self._used_at = monotonic()
-        if not reading.is_complete or not reading.keeps_alive:
-            self.close()
+        if reading.is_complete and reading.keeps_alive:
+            self._keep(streams)
+        else:
+            writer.close()
         return Answer(reading.status, bytes(reading.body))
 
 

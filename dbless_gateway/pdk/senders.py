@@ -22,14 +22,16 @@ class UdpSender:
     def __init__(self, host: str, port: int, timeout_s: float = 10.0) -> None:
         self._address = (host, port)
         self._timeout_s = timeout_s
+        self._opening = asyncio.Lock()  # a queue may send several entries at once
         self._transport: asyncio.DatagramTransport | None = None
         self._made_at = 0.0
 
     async def send(self, datagrams: Sequence[bytes]) -> None:
         """Send each as one datagram; whether it arrives nobody knows."""
-        if self._transport is None or monotonic() - self._made_at > _ADDRESS_LIFETIME_S:
-            self.close()
-            await self._open()
+        async with self._opening:
+            if self._transport is None or monotonic() - self._made_at > _ADDRESS_LIFETIME_S:
+                self.close()
+                await self._open()
         transport = cast(asyncio.DatagramTransport, self._transport)
         for datagram in datagrams:
             transport.sendto(datagram)
@@ -69,12 +71,13 @@ class TcpSender:
         self._keepalive_s = keepalive_s
         self._context = unverified_context() if tls else None
         self._sni = sni
+        self._sending = asyncio.Lock()  # a queue may send several entries at once
         self.streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
         self._used_at = 0.0
 
     async def send(self, data: bytes) -> None:
         """Send all of it, on a new connection when the kept one has been closed by the other side."""
-        async with asyncio.timeout(self._timeout_s):
+        async with asyncio.timeout(self._timeout_s), self._sending:
             streams = self._kept()
             if streams is None:
                 streams = self.streams = await asyncio.open_connection(

@@ -125,6 +125,38 @@ def test_failures(script: list[bytes | None], error: type[Exception]) -> None:
     asyncio.run(scenario())
 
 
+class SlowSink(HttpSink):
+    """Answers when so many requests are there."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self._all_there = asyncio.Barrier(count)
+
+    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            await reader.readuntil(b"\r\n\r\n")
+            await reader.readexactly(len(b"body"))
+            await self._all_there.wait()
+            writer.write(OK)
+
+
+def test_requests_at_the_same_time_have_connections_of_their_own() -> None:
+    async def scenario() -> tuple[list[Answer], int]:
+        async with SlowSink(3) as sink:
+            client = HttpClient(Endpoint.parse(sink.url), timeout_s=5, keepalive_s=60)
+            try:
+                rounds = [
+                    await asyncio.gather(*(client.send("POST", (), b"body") for _ in range(3)))
+                    for _ in range(2)
+                ]
+            finally:
+                client.close()
+            return rounds[0] + rounds[1], sink.connections
+
+    # One of the first three is used again.
+    assert asyncio.run(scenario()) == ([Answer(200, b"ok")] * 6, 5)
+
+
 def test_a_server_that_says_nothing() -> None:
     async def scenario() -> None:
         with pytest.raises(TimeoutError):

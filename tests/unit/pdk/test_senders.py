@@ -59,6 +59,35 @@ def test_tcp_with_tls() -> None:
     assert asyncio.run(scenario()) == [b"secret\n"]
 
 
+def test_what_is_sent_at_the_same_time_shares_a_connection() -> None:
+    async def scenario() -> tuple[list[bytes], list[bytes], int]:
+        async with TcpSink() as tcp, UdpSink() as udp:
+            stream = TcpSender("127.0.0.1", tcp.port, timeout_s=5, keepalive_s=60)
+            datagrams = UdpSender("127.0.0.1", udp.port)
+            await asyncio.gather(*(stream.send(b"%d\n" % n) for n in range(3)))
+            await asyncio.gather(*(datagrams.send([b"%d" % n]) for n in range(3)))
+            received = await tcp.lines(3), await udp.datagrams(3), tcp.connections
+            stream.close()
+            datagrams.close()
+            return received
+
+    lines, datagrams, connections = asyncio.run(scenario())
+    assert (sorted(lines), sorted(datagrams)) == ([b"0\n", b"1\n", b"2\n"], [b"0", b"1", b"2"])
+    assert connections == 1
+
+
+def test_a_datagram_that_is_too_large_is_lost_alone() -> None:
+    async def scenario() -> list[bytes]:
+        async with UdpSink() as sink:
+            sender = UdpSender("127.0.0.1", sink.port)
+            await sender.send([b"one", b"x" * 65508, b"two"])
+            received = await sink.datagrams(2)
+            sender.close()
+            return received
+
+    assert asyncio.run(scenario()) == [b"one", b"two"]
+
+
 def test_nobody_listens() -> None:
     async def scenario() -> None:
         async with TcpSink() as sink:
