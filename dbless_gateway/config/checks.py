@@ -38,7 +38,13 @@ def check_all(checks: Iterable[Mapping[str, Any]], values: Values, path: Path = 
     findings: list[Finding] = []
     for check in checks:
         kind = next(iter(check))
-        findings += _CHECKS[kind](check[kind], values, path)
+        rule = check[kind]
+        if check.get("level") == "config" and isinstance(rule, list):
+            # Kong makes these inside the record, so their texts name its fields without it.
+            names = [name.removeprefix("config.") for name in rule]
+            findings += _CHECKS[kind](names, values["config"], (*path, "config"))
+        else:
+            findings += _CHECKS[kind](rule, values, path)
     return findings
 
 

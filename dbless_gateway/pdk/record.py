@@ -74,7 +74,7 @@ class Recorder:
         record = {
             "request": self._request(ctx),
             "upstream_uri": self._uri(ctx.upstream_uri),
-            "upstream_status": "" if ctx.upstream_status is None else str(ctx.upstream_status),
+            "upstream_status": _upstream_status(ctx),
             "response": {
                 "status": ctx.response.status,
                 "headers": self._headers(ctx.response.headers),
@@ -188,6 +188,14 @@ class Recorder:
             _place(record, path, evaluate(_log_scope(ctx)))
         except ExpressionError as error:
             self._log.warning("custom field %s: %s", ".".join(path), error)
+
+
+def _upstream_status(ctx: Context) -> str:
+    """Return the status of each try: of what failed the one that the client would have got."""
+    statuses = [str(attempt["code"]) for attempt in ctx.tries if "code" in attempt]
+    if ctx.upstream_status is not None:
+        statuses.append(str(ctx.upstream_status))
+    return ", ".join(statuses)
 
 
 def to_json(record: Any) -> bytes:

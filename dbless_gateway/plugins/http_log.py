@@ -62,9 +62,13 @@ class Handler:
         is_single = self._parameters["max_batch_size"] in (None, 1)
         body = records[0] if is_single else b"[" + b",".join(records) + b"]"
         client = self._env.host.resource(self._name, self._make_client)
-        answer = await client.send(self._method, self._headers, body)
+        place = f"{self._endpoint.host}:{self._endpoint.port}"
+        try:
+            answer = await client.send(self._method, self._headers, body)
+        except (OSError, EOFError) as error:
+            reason = "timeout" if isinstance(error, TimeoutError) else error
+            raise ConnectionError(f"failed request to {place}: {reason}") from None
         if answer.status >= 300:
-            place = f"{self._endpoint.host}:{self._endpoint.port}"
             text = answer.body.decode("utf-8", "replace")
             raise ConnectionError(f"request to {place} returned status code {answer.status} and body {text}")
 

@@ -3,13 +3,13 @@
 Kong's behaviour this follows: https://developer.konghq.com/plugins/opentelemetry/ (3.9).
 Differences: the spans are those of the request and of each try (Kong's instrumentations ``request`` and
 ``balancer``), whatever ``tracing_instrumentations`` says; ``logs_endpoint`` is accepted, and a warning says
-that nothing is sent there.
+that nothing is sent there; credentials in ``http.url`` are ``REDACTED``.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ from dbless_gateway.pdk.otlp import Span, SpanKind, Value, encode_request
 from dbless_gateway.pdk.plugin import ConfigError, PluginEnv, Queue
 from dbless_gateway.pdk.propagation import PropagationConfig, Propagator, outgoing
 from dbless_gateway.pdk.queue_config import QueueConfig, queue_parameters
+from dbless_gateway.pdk.redaction import redacted_query, secret_names
 from dbless_gateway.pdk.template import RequestScope, Template
 from dbless_gateway.pdk.tracing import TraceContext
 
@@ -74,7 +75,7 @@ class Handler:
 
     def __init__(self, config: Config, env: PluginEnv) -> None:
         if not config.traces_endpoint and not config.logs_endpoint:
-            fields = "'config.traces_endpoint', 'config.logs_endpoint'"
+            fields = "'traces_endpoint', 'logs_endpoint'"
             raise ConfigError("", f"at least one of these fields must be non-empty: {fields}")
         if config.logs_endpoint:
             env.log.warning("opentelemetry: nothing is sent to logs_endpoint")
@@ -93,6 +94,10 @@ class Handler:
             (name, _template(name, text)) for name, text in (config.resource_attributes or {}).items()
         ]
         self._headers = _request_headers(config)
+        self._secrets = secret_names(env.identities)
+        # With the times, so that a reload that changes them makes a new client.
+        times = f"{config.connect_timeout}:{config.send_timeout}:{config.read_timeout}"
+        self._client_name = f"{NAME}:{config.traces_endpoint}:{times}"
         self._queue: Queue | None = None
 
     def access(self, ctx: Context) -> None:
@@ -122,7 +127,7 @@ class Handler:
             return
         if self._queue is None:
             self._queue = self._env.host.queue(f"{NAME}:{self._env.plugin_id}", self._parameters, self.send)
-        for span in _spans(ctx, trace):
+        for span in _spans(ctx, trace, self._secrets):
             self._queue.put((trace.resource, span.encode()))
 
     async def send(self, entries: Sequence[tuple[Resource, bytes]]) -> None:
@@ -131,7 +136,7 @@ class Handler:
         for resource, span in entries:
             spans.setdefault(resource, []).append(span)
         body = b"".join(encode_request(dict(resource), _SCOPE, found) for resource, found in spans.items())
-        client = self._env.host.resource(f"{NAME}:{self._config.traces_endpoint}", self._make_client)
+        client = self._env.host.resource(self._client_name, self._make_client)
         answer = await client.send("POST", self._headers, body)
         if answer.status != 200:
             raise ConnectionError(f"collector answered {answer.status}")
@@ -174,9 +179,10 @@ class Handler:
         return tuple(resource.items())
 
 
-def _spans(ctx: Context, trace: _Trace) -> Iterator[Span]:
+def _spans(ctx: Context, trace: _Trace, secrets: Container[str]) -> Iterator[Span]:
     started_ns = int(ctx.started_at * 1e9)
-    path = f"{ctx.raw_path}?{ctx.raw_query}" if ctx.raw_query is not None else ctx.raw_path
+    query = ctx.raw_query
+    path = ctx.raw_path if query is None else f"{ctx.raw_path}?{redacted_query(query, secrets)}"
     route = ctx.route
     attributes: dict[str, Value] = {
         "http.method": ctx.method,

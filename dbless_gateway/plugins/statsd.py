@@ -116,7 +116,13 @@ class Handler:
             await tcp.send(b"".join(line + b"\n" for line in lines))
         else:
             udp = self._env.host.resource(self._receiver, self._make_udp_sender)
-            await udp.send(list(_packets(lines, int(self._config.udp_packet_size or 0))))
+            size_bytes = int(self._config.udp_packet_size or 0)
+            too_large = sum(len(line) > size_bytes for line in lines) if size_bytes else 0
+            if too_large:
+                self._env.log.warning(
+                    "statsd: %d metrics are larger than udp_packet_size and sent alone", too_large
+                )
+            await udp.send(list(_packets(lines, size_bytes)))
 
     def _make_tcp_sender(self) -> TcpSender:
         host, port = self._config.host or "localhost", self._config.port or 8125
@@ -196,10 +202,8 @@ class Handler:
         if consumer is None:
             return None
         kind = metric.consumer_identifier or self._config.consumer_identifier_default
-        found = {"consumer_id": consumer.id, "custom_id": consumer.custom_id, "username": consumer.username}[
-            kind
-        ]
-        return found.replace(".", "_") if found else None
+        names = {"consumer_id": consumer.id, "custom_id": consumer.custom_id, "username": consumer.username}
+        return names[kind] or None
 
     def _workspace(self, metric: Metric) -> str:
         kind = metric.workspace_identifier or self._config.workspace_identifier_default

@@ -37,7 +37,9 @@ class Handler:
     def __init__(self, config: Config, env: PluginEnv) -> None:
         self._config = config
         self._env = env
-        self._name = f"{NAME}:{config.host}:{config.port}:{config.tls}:{config.tls_sni}"
+        # With the times, so that a reload that changes them makes a new connection.
+        times = f"{config.timeout}:{config.keepalive}"
+        self._name = f"{NAME}:{config.host}:{config.port}:{config.tls}:{config.tls_sni}:{times}"
         custom_fields = config.custom_fields_by_lua
         self._records = RecordQueue(env, self._name, fire_and_forget(), custom_fields, self.send)
 

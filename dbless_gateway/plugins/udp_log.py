@@ -33,7 +33,7 @@ class Handler:
     def __init__(self, config: Config, env: PluginEnv) -> None:
         self._config = config
         self._env = env
-        self._name = f"{NAME}:{config.host}:{config.port}"
+        self._name = f"{NAME}:{config.host}:{config.port}:{config.timeout}"
         custom_fields = config.custom_fields_by_lua
         self._records = RecordQueue(env, self._name, fire_and_forget(), custom_fields, self.send)
 

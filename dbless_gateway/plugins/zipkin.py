@@ -92,6 +92,9 @@ class Handler:
             log=env.log,
         )
         self._ratio = 0.001 if config.sample_ratio is None else config.sample_ratio
+        # With the times, so that a reload that changes them makes a new client.
+        times = f"{config.connect_timeout}:{config.send_timeout}:{config.read_timeout}"
+        self._client_name = f"{NAME}:{config.http_endpoint}:{times}"
         self._queue: Queue | None = None
 
     def access(self, ctx: Context) -> None:
@@ -127,8 +130,7 @@ class Handler:
 
     async def send(self, spans: Sequence[str]) -> None:
         """Report some spans."""
-        name = f"{NAME}:{self._config.http_endpoint}"
-        client = self._env.host.resource(name, self._make_client)
+        client = self._env.host.resource(self._client_name, self._make_client)
         body = f"[{','.join(spans)}]".encode()
         answer = await client.send("POST", [("content-type", "application/json")], body)
         if not 200 <= answer.status < 300:

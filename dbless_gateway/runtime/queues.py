@@ -184,7 +184,9 @@ class BatchQueue:
                 self._lose(len(batch))
                 raise
             except Exception as error:  # noqa: BLE001 - a sender's failure is never the gateway's.
-                self._log.warning("queue %s: could not send %d entries: %s", self.name, len(batch), error)
+                # Some have no text, as TimeoutError.
+                reason = str(error) or type(error).__name__
+                self._log.warning("queue %s: could not send %d entries: %s", self.name, len(batch), reason)
             if monotonic() - started > self.parameters.max_retry_time or self._is_closing:
                 self._lose(len(batch))
                 self._log.error(

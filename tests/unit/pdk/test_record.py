@@ -112,6 +112,36 @@ def test_a_request_that_matched_nothing() -> None:
     assert not {"route", "service", "tries", "consumer", "authenticated_entity"} & set(made)
 
 
+@pytest.mark.parametrize(
+    ("codes", "last", "expected"),
+    [
+        ([], 200, "200"),
+        ([502], 200, "502, 200"),
+        ([502, 504], 201, "502, 504, 201"),
+        ([502], None, "502"),
+        ([], None, ""),
+    ],
+)
+def test_the_status_of_every_try(codes: list[int], last: int | None, expected: str) -> None:
+    ctx = _proxied()
+    ctx.tries = [{"ip": "10.1.0.1", "port": 80, "state": "failed", "code": code} for code in codes]
+    if last is not None:
+        ctx.tries.append({"ip": "10.1.0.2", "port": 80})
+    ctx.upstream_status = last
+
+    assert Recorder(make_env()).record(ctx)["upstream_status"] == expected
+
+
+def test_a_route_without_a_try_and_without_a_service() -> None:
+    ctx = FakeContext(route=make_route("r1"))
+    ctx.respond(200)
+    ctx.upstream_status, ctx.latency_upstream_ms, ctx.source = None, -1, "kong"
+    made = json.loads(Recorder(make_env()).json(ctx))
+
+    assert (made["tries"], made["latencies"]["proxy"], made["upstream_status"]) == ([], -1, "")
+    assert "service" not in made
+
+
 def test_tls() -> None:
     ctx = _proxied()
     ctx.tls = FakeTls()

@@ -90,6 +90,52 @@ def test_any_status_from_300_is_a_failure(status: int) -> None:
         deliver(HttpSink(answer), 1)
 
 
+class Closing(HttpSink):
+    """Takes a request and hangs up."""
+
+    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+
+
+class Silent(HttpSink):
+    """Takes a request and never answers."""
+
+    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize(
+    ("sink", "reason"),
+    [(Closing, "the server closed the connection without an answer"), (Silent, "timeout")],
+)
+def test_failed_requests_say_where_to(sink: type[HttpSink], reason: str) -> None:
+    with pytest.raises(ConnectionError, match=rf"^failed request to 127\.0\.0\.1:\d+: {reason}$"):
+        deliver(sink(), 1, timeout=20)
+
+
+@pytest.mark.parametrize(
+    ("url", "line", "lines"),
+    [
+        ("http://{}", "POST / HTTP/1.1", []),
+        ("http://{}/a/b?query=dropped", "POST /a/b HTTP/1.1", []),
+        ("http://us:pa@{}/x", "POST /x HTTP/1.1", ["Authorization: Basic dXM6cGE="]),
+    ],
+)
+def test_urls(url: str, line: str, lines: list[str]) -> None:
+    class Addressed(HttpSink):
+        @property
+        def url(self) -> str:
+            return url.format(f"127.0.0.1:{self.port}")
+
+    sink = Addressed()
+    ((head, _),) = deliver(sink, 1, method="POST")
+    found = head.decode().split("\r\n")
+
+    assert found[:2] == [line, f"Host: 127.0.0.1:{sink.port}"]
+    assert set(lines) <= set(found)
+
+
 def test_instances_with_the_same_endpoint_share_a_queue() -> None:
     host = FakeHost()
     for config in ({}, {"headers": {"X": "1"}}, {"timeout": 1}, {"method": "PUT"}):
@@ -104,6 +150,7 @@ def test_instances_with_the_same_endpoint_share_a_queue() -> None:
     ("config", "field", "message"),
     [
         ({"http_endpoint": "/x"}, "http_endpoint", "missing host in url"),
+        ({"http_endpoint": "//logs.test/x"}, "http_endpoint", "missing scheme in url"),
         (
             {"http_endpoint": "http://u:p@logs.test", "headers": {"authorization": "x"}},
             "",

@@ -13,7 +13,7 @@ from dbless_gateway.pdk.config import build_config
 from dbless_gateway.plugins import http_log, opentelemetry, statsd, syslog, tcp_log, udp_log, zipkin
 from tests.support.certificates import self_signed
 from tests.support.plugin_context import FakeContext, FakeHost, make_env
-from tests.support.sinks import HttpSink
+from tests.support.sinks import HttpSink, TcpSink
 
 QUEUED: dict[ModuleType, dict[str, Any]] = {
     http_log: {"http_endpoint": "http://logs.test/"},
@@ -46,8 +46,10 @@ def names(modules: Any) -> list[str]:
     return [module.NAME for module in modules]
 
 
-def log(module: ModuleType, host: FakeHost, /, **config: Any) -> FakeContext:
-    """Let one request pass through a plugin, given as the configuration's schema leaves it."""
+def log(module: ModuleType, host: FakeHost, /, **config: Any) -> Any:
+    """Let one request pass through a plugin, given as the configuration's schema leaves it; return its
+    handler.
+    """
     values = QUEUED.get(module, {}) | {"queue": {}} | config
     handler = module.Handler(build_config(module.Config, values), make_env(host))
     ctx = FakeContext("GET", "/a")
@@ -55,7 +57,7 @@ def log(module: ModuleType, host: FakeHost, /, **config: Any) -> FakeContext:
         handler.access(ctx)
     ctx.respond()
     handler.log(ctx)
-    return ctx
+    return handler
 
 
 @pytest.mark.parametrize("module", QUEUED, ids=names(QUEUED))
@@ -98,6 +100,39 @@ def test_receiver_with_tls_is_not_verified_as_in_kong(module: ModuleType) -> Non
     assert body
 
 
+@pytest.mark.parametrize(
+    ("module", "config", "times"),
+    [
+        (http_log, {"http_endpoint": "http://127.0.0.1:9/"}, ("timeout", "keepalive")),
+        (opentelemetry, {}, ("connect_timeout", "send_timeout", "read_timeout")),
+        (zipkin, {}, ("connect_timeout", "send_timeout", "read_timeout")),
+        (tcp_log, {"host": "127.0.0.1", "port": 9, "tls": False}, ("timeout", "keepalive")),
+    ],
+    ids=["http-log", "opentelemetry", "zipkin", "tcp-log"],
+)
+def test_changed_times_make_a_new_connection(
+    module: ModuleType, config: dict[str, Any], times: tuple[str, ...]
+) -> None:
+    async def scenario() -> int:
+        host = FakeHost()
+        async with HttpSink() as sink, TcpSink() as lines:
+            place = {"port": lines.port} if module is tcp_log else {ENDPOINTS[module]: sink.url}
+            handlers = [
+                log(module, host, **config | place | changed)
+                for changed in ({}, *({name: 1234} for name in times))
+            ]
+            entries = next(iter(host.queues.values())).entries[:1]
+            for handler in handlers:
+                await handler.send(entries)
+            if module is tcp_log:
+                await lines.lines(len(handlers))
+            for resource in host.resources.values():
+                resource.close()
+        return len(host.resources)
+
+    assert asyncio.run(scenario()) == 1 + len(times)
+
+
 class SilentSink(HttpSink):
     """Takes a request and never answers."""
 
@@ -116,7 +151,7 @@ class SilentSink(HttpSink):
     ids=["http-log", "opentelemetry", "zipkin"],
 )
 def test_receiver_that_never_answers_costs_the_timeout(module: ModuleType, timeouts: dict[str, int]) -> None:
-    with pytest.raises(TimeoutError):
+    with pytest.raises((TimeoutError, ConnectionError)):
         send_to(SilentSink(), module, **timeouts)
 
 

@@ -112,6 +112,15 @@ def test_the_spans() -> None:
     assert ctx.upstream.headers.get("traceparent") == sent
 
 
+def test_credentials_of_a_query_are_not_exported() -> None:
+    ctx = context()
+    ctx.raw_query = "apikey=s3cret&x=1"
+    _, message = export(ctx)
+
+    root = message.resource_spans[0].scope_spans[0].spans[0]
+    assert attributes(root.attributes)["http.url"] == "http://gateway.test/a?apikey=REDACTED&x=1"
+
+
 def test_failures() -> None:
     failed = TRY | {"state": "failed", "code": 502}
     _, message = export(context(tries=[failed, TRY], route=None, service=None), status=502)
@@ -228,8 +237,7 @@ def test_old_queue_fields(config: dict[str, Any], batch: int, delay: int | None)
         (
             {"traces_endpoint": None},
             "",
-            "at least one of these fields must be non-empty: 'config.traces_endpoint', "
-            "'config.logs_endpoint'",
+            "at least one of these fields must be non-empty: 'traces_endpoint', 'logs_endpoint'",
         ),
         ({"traces_endpoint": "/x"}, "traces_endpoint", "missing host in url"),
         ({"resource_attributes": {"a": "$("}}, "resource_attributes.a", "missing ')' of '$('"),

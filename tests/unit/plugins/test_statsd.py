@@ -83,13 +83,13 @@ def test_all_metrics() -> None:
         "kong.service.my_api.request.size:100|c",
         "kong.service.my_api.status.200:1|c",
         "kong.service.my_api.response.size:200|c",
-        "kong.service.my_api.user.uniques:custom_1|s",
-        "kong.service.my_api.user.custom_1.request.count:1|c",
+        "kong.service.my_api.user.uniques:custom.1|s",
+        "kong.service.my_api.user.custom.1.request.count:1|c",
         "kong.service.my_api.upstream_latency:8|ms",
         "kong.service.my_api.kong_latency:2|ms",
-        "kong.service.my_api.user.custom_1.status.200:1|c",
+        "kong.service.my_api.user.custom.1.status.200:1|c",
         f"kong.service.my_api.workspace.{WORKSPACE}.status.200:1|c",
-        "kong.route.r1.user.custom_1.status.200:1|c",
+        "kong.route.r1.user.custom.1.status.200:1|c",
     ]
 
 
@@ -174,7 +174,7 @@ TAGS = {
     "service": "my_api",
     "route": "users",
     "workspace": WORKSPACE,
-    "consumer": "custom_1",
+    "consumer": "custom.1",
     "node": NODE,
     "status": "200",
 }
@@ -232,6 +232,23 @@ def test_udp(size: int, packets: list[bytes]) -> None:
     assert asyncio.run(scenario()) == packets
 
 
+def test_a_metric_larger_than_a_packet_is_sent_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        host = FakeHost()
+        async with UdpSink() as sink:
+            config = {"host": "127.0.0.1", "port": sink.port, "metrics": ALL[:2], "udp_packet_size": 35}
+            make_handler(statsd, DEFAULTS | config, make_env(host)).log(_context())
+            (queue,) = host.queues.values()
+            await queue.send(queue.entries)
+            assert len(await sink.datagrams(2)) == 2
+            for sender in host.resources.values():
+                sender.close()
+
+    asyncio.run(scenario())
+    (record,) = caplog.records
+    assert record.getMessage() == "statsd: 1 metrics are larger than udp_packet_size and sent alone"
+
+
 def test_tcp() -> None:
     async def scenario() -> list[bytes]:
         host = FakeHost()
@@ -249,6 +266,34 @@ def test_tcp() -> None:
         b"kong.service.my_api.request.count:1|c\n",
         b"kong.service.my_api.latency:12|ms\n",
     ]
+
+
+@pytest.mark.parametrize("username", ["a.b@c.test", "bob"])
+def test_consumers_keep_their_dots_as_in_kong(username: str) -> None:
+    metrics = [_metric("request_per_user", "counter", 1, consumer_identifier="username")]
+    ctx = _context(consumer=make_consumer("c1", username))
+
+    assert lines(ctx, metrics=metrics) == [f"kong.service.my_api.user.{username}.request.count:1|c"]
+
+
+def test_a_consumer_on_a_route_without_service() -> None:
+    metrics = [
+        _metric("request_per_user", "counter", 1),
+        _metric("status_count_per_user", "counter", 1),
+        _metric("status_count_per_user_per_route", "counter", 1),
+    ]
+
+    assert lines(_context(service=None), metrics=metrics) == [
+        "kong.global.unmatched.user.custom.1.request.count:1|c",
+        "kong.global.unmatched.user.custom.1.status.200:1|c",
+        "kong.route.r1.user.custom.1.status.200:1|c",
+    ]
+
+
+def test_the_name_of_the_node_is_no_prefix_of_tagged_metrics() -> None:
+    config = {"hostname_in_prefix": True, "tag_style": "dogstatsd", "metrics": [_metric("latency", "timer")]}
+
+    assert lines(**config)[0].startswith("kong.latency:12|ms|#service:my_api,")
 
 
 def test_nothing_to_send_is_not_queued() -> None:

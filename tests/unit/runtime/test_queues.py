@@ -247,3 +247,16 @@ def test_the_newest_parameters_and_sender_apply() -> None:
         return old.batches, new.batches
 
     assert asyncio.run(scenario()) == ([["a"]], [["b"]])
+
+
+def test_a_failure_without_a_text_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    async def silent(batch: Sequence[Any]) -> None:
+        raise TimeoutError
+
+    async def scenario() -> None:
+        queue = BatchQueue("q", QueueParameters.of({"max_retry_time": 0}), silent, LOG)
+        queue.put("a")
+        await queue.finish()
+
+    asyncio.run(scenario())
+    assert caplog.records[0].getMessage() == "queue q: could not send 1 entries: TimeoutError"
