@@ -228,7 +228,7 @@ def play(scenario: Callable[[], Awaitable[None]]) -> None:
     """Run a scenario on the loop that workers use."""
 
     async def main() -> None:
-        await asyncio.wait_for(scenario(), 10)
+        await asyncio.wait_for(scenario(), 60)
 
     uvloop.run(main())
 

@@ -21,6 +21,9 @@ from dbless_gateway.runtime.resolver_options import ResolverOptions
 from dbless_gateway.runtime.upstreams import Upstreams
 from tests.support.upstream_entities import healthchecks, target, upstream
 
+# Far longer than an answer takes here, however busy the machine is.
+ANSWER_S = 60.0
+
 
 class Origin:
     """A server whose answer can be changed, counting who is there at a time."""
@@ -31,16 +34,24 @@ class Origin:
         self.gate.set()
         self.requests = 0
         self.open = self.open_max = 0
+        self._opened = asyncio.Event()
 
     async def start(self) -> None:
         """Listen on a free port."""
         self.server = await asyncio.start_server(self._handle, "127.0.0.1", 0)
         self.target = f"127.0.0.1:{self.server.sockets[0].getsockname()[1]}"
 
+    async def until_open(self, count: int) -> None:
+        """Wait until so many are there at once."""
+        while self.open < count:
+            self._opened.clear()
+            await self._opened.wait()
+
     async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.requests += 1
         self.open += 1
         self.open_max = max(self.open, self.open_max)
+        self._opened.set()
         try:
             await reader.readuntil(b"\r\n\r\n")
             await self.gate.wait()
@@ -81,7 +92,7 @@ def play(scenario: Callable[[Node, Origin], Awaitable[None]]) -> None:
         node, origin = Node(), Origin()
         await origin.start()
         try:
-            await asyncio.wait_for(scenario(node, origin), 10)
+            await asyncio.wait_for(scenario(node, origin), 60)
         finally:
             await node.prober.close()
             origin.server.close()
@@ -92,7 +103,7 @@ def play(scenario: Callable[[Node, Origin], Awaitable[None]]) -> None:
 def checked(interval_s: float = 0.1, **changes: Any) -> Upstream:
     """Return an upstream that is checked often and judged at once."""
     fields: dict[str, Any] = {
-        "active": {"timeout": 2},
+        "active": {"timeout": ANSWER_S},
         "active_healthy": {"interval": interval_s, "successes": 1},
         "active_unhealthy": {"interval": interval_s, "http_failures": 1, "tcp_failures": 1, "timeouts": 1},
     }
@@ -118,7 +129,7 @@ def test_a_failing_target_is_ejected_and_readmitted() -> None:
 
 def test_tcp_checks() -> None:
     async def scenario(node: Node, origin: Origin) -> None:
-        node.adopt([checked(active={"type": "tcp", "timeout": 2})], [target(origin.target)])
+        node.adopt([checked(active={"type": "tcp", "timeout": ANSWER_S})], [target(origin.target)])
         address = node.upstreams.for_upstream("u").peers[0].checked_address
         node.registry.set_state("u", [address], is_healthy=False)
         assert await node.change() == UNHEALTHY
@@ -131,11 +142,11 @@ def test_tcp_checks() -> None:
 def test_a_round_never_overlaps_itself() -> None:
     async def scenario(node: Node, origin: Origin) -> None:
         origin.gate.clear()
-        node.adopt([checked(active={"timeout": 0.5})], [target(origin.target)])
-        # Several intervals pass within the timeout.
-        assert await node.change() == UNHEALTHY
+        node.adopt([checked(interval_s=0.02)], [target(origin.target)])
+        await origin.until_open(1)
+        # Several intervals pass; on a busy machine fewer, which is no failure.
+        await asyncio.sleep(0.2)
         assert origin.requests == 1
-        assert origin.open_max == 1
 
     play(scenario)
 
@@ -156,8 +167,10 @@ def test_concurrency(concurrency: int, expected: int) -> None:
         )
         node.prober = Prober(node.upstreams, node.registry)
         origin.gate.clear()
-        node.adopt([checked(active={"timeout": 0.3, "concurrency": concurrency})], targets)
-        assert await node.change() == UNHEALTHY
+        node.adopt([checked(active={"timeout": ANSWER_S, "concurrency": concurrency})], targets)
+        await origin.until_open(expected)
+        # Whatever else was begun arrives; on a busy machine not all of it, which is no failure.
+        await asyncio.sleep(0.1)
         assert origin.open_max == expected
 
     play(scenario)

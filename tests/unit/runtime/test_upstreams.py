@@ -50,10 +50,10 @@ def play(scenario: Scenario, **options: Any) -> None:
 
     async def main() -> None:
         async with dns_server() as server:
-            fields: dict[str, Any] = {"nameservers": (server.address,), "timeout_s": 0.2, "attempts": 1}
+            fields: dict[str, Any] = {"nameservers": (server.address,), "timeout_s": 30.0, "attempts": 1}
             resolver = Resolver(ResolverOptions(**(fields | options)))
             try:
-                await asyncio.wait_for(scenario(server, Upstreams(resolver)), 10)
+                await asyncio.wait_for(scenario(server, Upstreams(resolver)), 60)
             finally:
                 await resolver.close()
 
