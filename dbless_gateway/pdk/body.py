@@ -62,7 +62,7 @@ def parse_body(body: bytes | None, content_type: str | None) -> Fields | None:
         return None
     kind = media_type(content_type)
     if kind == FORM:
-        return FormFields(parse_query(body.decode("utf-8", "surrogateescape")))
+        return FormFields(parse_query(body.decode("utf-8", "surrogateescape"), "surrogateescape"))
     if kind == JSON:
         return _parse_json(body)
     if kind == MULTIPART:
@@ -204,12 +204,11 @@ class MultipartFields:
         if not same:
             self.append(name, value)
             return
-        same[0].content = value.encode()
+        same[0].head, same[0].content = _text_head(name), value.encode("utf-8", "surrogateescape")
         self._parts = [part for part in self._parts if part.name != name or part is same[0]]
 
     def append(self, name: str, value: str) -> None:
-        head = f'Content-Disposition: form-data; name="{name}"'.encode()
-        self._parts.append(_Part(name, head, value.encode()))
+        self._parts.append(_Part(name, _text_head(name), value.encode("utf-8", "surrogateescape")))
 
     def rename(self, old: str, new: str) -> None:
         self.remove(new)
@@ -232,6 +231,10 @@ class MultipartFields:
 
     def as_dict(self) -> dict[str, Any]:
         return {part.name: self.get(part.name) for part in self._parts if part.name is not None}
+
+
+def _text_head(name: str) -> bytes:
+    return f'Content-Disposition: form-data; name="{name}"'.encode()
 
 
 def _parse_json(body: bytes) -> JsonFields | None:

@@ -15,14 +15,15 @@ QueryPairs = list[tuple[str, str | bool]]
 _SAFE = "-_.~!*'()"
 
 
-def parse_query(raw: str) -> QueryPairs:
-    """Return the decoded arguments in order."""
+def parse_query(raw: str, errors: str = "replace") -> QueryPairs:
+    """Return the decoded arguments in order; ``errors`` is what becomes of bytes that are not UTF-8."""
     pairs: QueryPairs = []
     for part in raw.split("&"):
         if not part:
             continue
         name, equals, value = part.partition("=")
-        pairs.append((unquote_plus(name), unquote_plus(value) if equals else True))
+        name = unquote_plus(name, errors=errors)
+        pairs.append((name, unquote_plus(value, errors=errors) if equals else True))
     return pairs
 
 
@@ -42,4 +43,4 @@ def without_argument(raw: str | None, name: str) -> str | None:
 
 
 def _encode(text: str) -> str:
-    return quote(text, safe=_SAFE)
+    return quote(text, safe=_SAFE, errors="surrogateescape")

@@ -6,7 +6,7 @@ false render as nothing. A template without expressions costs nothing: it is its
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from typing import Any
 
 from dbless_gateway.pdk.context import Context
@@ -38,12 +38,16 @@ class Template:
 
 
 class RequestScope(Mapping[str, Any]):
-    """The names that templates know; each source is loaded on first use and then keeps its values."""
+    """The names that templates know; each source is loaded on first use and then keeps its values.
+
+    ``removed`` are headers that are gone before the first use, lower case.
+    """
 
     def __init__(self, ctx: Context) -> None:
+        self.removed: set[str] = set()
         self._values: dict[str, Any] = {}
         self._sources: dict[str, Callable[[], Any]] = {
-            "headers": lambda: HeaderTable(_request_headers(ctx)),
+            "headers": lambda: HeaderTable(_request_headers(ctx, self.removed)),
             "query_params": lambda: _one_or_all(ctx.query_args()),
             "uri_captures": lambda: _captures(ctx),
             "shared": lambda: ctx.shared,
@@ -76,10 +80,14 @@ class HeaderTable:
         return self._values.get(_plain(str(name)))
 
 
-def _request_headers(ctx: Context) -> list[tuple[str, str]]:
+def _request_headers(ctx: Context, removed: Set[str]) -> list[tuple[str, str]]:
     """Return what other plugins have made of the headers, and those that the gateway itself treats."""
     changed = ctx.upstream.headers
-    kept = [(name, value) for name, value in ctx.headers.items() if changed.get(name) is None]
+    kept = [
+        (name, value)
+        for name, value in ctx.headers.items()
+        if changed.get(name) is None and name.lower() not in removed
+    ]
     return [*kept, *changed.items()]
 
 

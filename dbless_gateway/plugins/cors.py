@@ -22,6 +22,9 @@ PRIORITY = 2000
 _PLAIN = re.compile(r"[A-Za-z0-9.:/-]+")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
+# An explicit null in the file keeps the schema from filling them in, and Kong sends them all the same.
+_ALL_METHODS = ("GET", "HEAD", "PUT", "PATCH", "POST", "DELETE", "OPTIONS", "TRACE", "CONNECT")
+
 
 @dataclass(frozen=True, slots=True)
 class Config:
@@ -52,7 +55,8 @@ class Handler:
         self._origins = _Origins(config.origins or ("*",))
         self._exposed = ",".join(config.exposed_headers or ())
         self._allowed_headers = ",".join(config.headers or ())
-        self._fixed = [("Access-Control-Allow-Methods", ",".join(config.methods or ()))]
+        methods = _ALL_METHODS if config.methods is None else config.methods
+        self._fixed = [("Access-Control-Allow-Methods", ",".join(methods))]
         if config.max_age is not None:
             self._fixed.append(("Access-Control-Max-Age", f"{config.max_age:.14g}"))
 

@@ -2,7 +2,8 @@
 
 Kong's behaviour this follows: https://developer.konghq.com/plugins/proxy-cache/ (3.5 and later).
 Differences: every configured ``memory.dictionary_name`` means the same memory of the node; a response that
-is larger than the cache's limit for one entry passes through without being stored.
+is larger than the cache's limit for one entry passes through without being stored; entries
+do not keep the body of the request.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ Differences: none known.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from dbless_gateway.pdk.context import Context
 from dbless_gateway.pdk.plugin import ConfigError, PluginEnv
@@ -15,6 +15,12 @@ from dbless_gateway.pdk.reply import Reply
 
 NAME = "redirect"
 PRIORITY = 779
+
+_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
+
+# As the WHATWG URL standard serializes an address, beside control characters and non-ASCII.
+_ESCAPED_IN_PATH = frozenset(b' "#<>?`{}')
+_ESCAPED_IN_QUERY = frozenset(b" \"#<>'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,23 +39,27 @@ class Handler:
             raise ConfigError("location", "missing host in url")
         self._status = config.status_code
         self._keeps_path = bool(config.keep_incoming_path)
-        self._origin = f"{parts.scheme}://{parts.netloc}"
+        self._origin = _origin(parts)
         self._fixed = Reply(config.status_code, b"redirecting", (("Location", config.location),))
 
     def access(self, ctx: Context) -> Reply:
         """Answer with the place to go to."""
         if not self._keeps_path:
             return self._fixed
-        query = f"?{ctx.raw_query}" if ctx.raw_query else ""
-        location = self._origin + _as_header(ctx.path) + query
+        location = self._origin + _escape(ctx.path.encode("utf-8", "surrogateescape"), _ESCAPED_IN_PATH)
+        if ctx.raw_query:
+            location += "?" + _escape(ctx.raw_query.encode("latin-1"), _ESCAPED_IN_QUERY)
         return Reply(self._status, b"redirecting", (("Location", location),))
 
 
-def _as_header(path: str) -> str:
-    """Return a normalised path with everything escaped that a header must not contain."""
-    if path.isascii() and path.isprintable() and " " not in path:
-        return path
+def _origin(parts: SplitResult) -> str:
+    """Return scheme, host and port in their plainest form."""
+    user, at, host = parts.netloc.rpartition("@")
+    host = host.lower().removesuffix(_DEFAULT_PORTS.get(parts.scheme, ""))
+    return f"{parts.scheme}://{user}{at}{host}"
+
+
+def _escape(raw: bytes, escaped: frozenset[int]) -> str:
     return "".join(
-        chr(byte) if 0x20 < byte < 0x7F else f"%{byte:02X}"
-        for byte in path.encode("utf-8", "surrogateescape")
+        chr(byte) if 0x20 <= byte < 0x7F and byte not in escaped else f"%{byte:02X}" for byte in raw
     )

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import quote
 
-from dbless_gateway.pdk.body import FORM, Fields, empty_body, media_type, parse_body
+from dbless_gateway.pdk.body import FORM, JSON, MULTIPART, Fields, empty_body, media_type, parse_body
 from dbless_gateway.pdk.context import Context
 from dbless_gateway.pdk.entries import check_header_name, parse_entries
 from dbless_gateway.pdk.errors import refuse
 from dbless_gateway.pdk.expression import ExpressionError
 from dbless_gateway.pdk.plugin import ConfigError, PluginEnv
-from dbless_gateway.pdk.query import encode_query, parse_query
+from dbless_gateway.pdk.query import QueryPairs, encode_query, parse_query
 from dbless_gateway.pdk.reply import Reply
 from dbless_gateway.pdk.template import RequestScope, Template
 
@@ -27,6 +27,9 @@ PRIORITY = 801
 
 # What a rendered path keeps as it is; everything else is percent-encoded.
 _SAFE_IN_PATH = "/:@!$&'()*+,;=-._~%"
+
+# A type counts wherever its name stands in Content-Type; the first of these wins.
+_BODY_KINDS = (JSON, MULTIPART, FORM)
 
 # Methods without a body: a form is then added to the query.
 _BODYLESS = frozenset({"GET", "HEAD", "TRACE"})
@@ -99,7 +102,7 @@ class Handler:
             path = self._path.render(scope)
             if not path.startswith("/"):
                 raise ExpressionError(f"path must start with /: {path!r}")
-            ctx.upstream.path = quote(path, safe=_SAFE_IN_PATH)
+            ctx.upstream.path = quote(path, safe=_SAFE_IN_PATH, errors="surrogateescape")
         if self._method is not None:
             _set_method(ctx, self._method)
         if any(self._headers):
@@ -110,19 +113,28 @@ class Handler:
             _transform_query(ctx, self._query, scope)
 
     def _transform_body(self, ctx: Context, scope: RequestScope) -> None:
-        content_type = ctx.upstream.headers.get("content-type")
+        content_type = ctx.upstream.headers.get("content-type") or ""
+        kind = next((kind for kind in _BODY_KINDS if kind in content_type.lower()), None)
+        if kind is None:
+            return
         body = ctx.request_body if ctx.upstream.body is None else ctx.upstream.body
         if body is None:
             self._log.warning("request-transformer: the request body is larger than the buffer, unchanged")
             return
+        known_type = f"{kind};{content_type}"
+        actions = self._body._replace(append=[]) if kind == MULTIPART else self._body
         if body:
-            fields = parse_body(body, content_type)
-            actions = self._body
+            fields = parse_body(body, known_type)
         else:
-            fields = empty_body(content_type)
-            actions = self._body._replace(remove=[], rename=[], replace=[])
+            fields = empty_body(known_type)
+            actions = actions._replace(remove=[], rename=[], replace=[])
         if fields is not None and any(actions):
-            _transform_fields(fields, actions, scope)
+            steps = (
+                (_rename_fields, _remove_fields) if kind == MULTIPART else (_remove_fields, _rename_fields)
+            )
+            for step in steps:
+                step(fields, actions)
+            _fill_fields(fields, actions, scope)
             ctx.upstream.body = fields.encode()
 
 
@@ -130,8 +142,7 @@ def _set_method(ctx: Context, method: str) -> None:
     ctx.upstream.method = method
     if method not in _BODYLESS or media_type(ctx.headers.get("content-type")) != FORM:
         return
-    body = (ctx.request_body or b"").decode("utf-8", "surrogateescape")
-    pairs = [*parse_query(ctx.upstream.query or ""), *parse_query(body)]
+    pairs = [*_arguments((ctx.upstream.query or "").encode("latin-1")), *_arguments(ctx.request_body or b"")]
     ctx.upstream.query = encode_query(pairs) or None
 
 
@@ -144,9 +155,11 @@ def _transform_headers(ctx: Context, actions: _Actions, scope: RequestScope) -> 
     )
     for name in actions.remove:
         headers.remove(name)
+        scope.removed.add(name.lower())
     for old, new in actions.rename:
         values = headers.get_all(old)
         if values and old != new:
+            scope.removed.add(old.lower())
             headers.remove(old)
             headers.remove(new)
             for value in values:
@@ -166,7 +179,7 @@ def _transform_headers(ctx: Context, actions: _Actions, scope: RequestScope) -> 
 
 def _transform_query(ctx: Context, actions: _Actions, scope: RequestScope) -> None:
     values: dict[str, list[str | bool]] = {}
-    for name, value in parse_query(ctx.upstream.query or ""):
+    for name, value in _arguments((ctx.upstream.query or "").encode("latin-1")):
         values.setdefault(name, []).append(value)
     for name in actions.remove:
         values.pop(name, None)
@@ -185,12 +198,23 @@ def _transform_query(ctx: Context, actions: _Actions, scope: RequestScope) -> No
     ctx.upstream.query = encode_query(pairs) or None
 
 
-def _transform_fields(fields: Fields, actions: _Actions, scope: RequestScope) -> None:
+def _arguments(raw: bytes) -> QueryPairs:
+    """Return decoded arguments; what is not UTF-8 is the same bytes again when it is encoded."""
+    return parse_query(raw.decode("utf-8", "surrogateescape"), "surrogateescape")
+
+
+def _remove_fields(fields: Fields, actions: _Actions) -> None:
     for name in actions.remove:
         fields.remove(name)
+
+
+def _rename_fields(fields: Fields, actions: _Actions) -> None:
     for old, new in actions.rename:
         if old != new and fields.has(old):
             fields.rename(old, new)
+
+
+def _fill_fields(fields: Fields, actions: _Actions, scope: RequestScope) -> None:
     for name, template in actions.replace:
         if fields.has(name):
             fields.set(name, template.render(scope))

@@ -1,7 +1,8 @@
 """response-transformer: change headers and JSON bodies on the way to the client.
 
 Kong's behaviour this follows: https://developer.konghq.com/plugins/response-transformer/ (3.8 and later).
-Differences: a JSON body over ``MAX_BODY_BYTES`` passes unchanged, and a warning says so.
+Differences: a JSON body over ``MAX_BODY_BYTES`` passes unchanged, and a warning says so; with actions on JSON,
+responses of other types are chunked, too.
 """
 
 from __future__ import annotations
@@ -69,12 +70,13 @@ class Handler:
         self._log = env.log
         self._headers = _header_actions(config)
         self._json = _json_actions(config)
-        self._changes_json = any(self._json)
+        # Without an action on JSON a response keeps its Content-Length.
+        self.changes_body = any(self._json)
 
     def header_filter(self, ctx: Context) -> None:
         """Change the headers, and announce that the body will have another length."""
         _transform_headers(ctx, self._headers)
-        if self._changes_json and ctx.method != "HEAD":
+        if self.changes_body and ctx.method != "HEAD":
             headers = ctx.response.headers
             if _is_json(headers.get("content-type")):
                 headers.remove("Content-Length")
@@ -203,7 +205,8 @@ def _as_number(text: str) -> float | None:
         number = float(text)
     except ValueError:
         return None
-    if not math.isfinite(number):
+    # Python takes 1_000 and digits of every script for numbers, Lua takes neither.
+    if not math.isfinite(number) or "_" in text or not text.isascii():
         return None
     return int(number) if number.is_integer() else number
 

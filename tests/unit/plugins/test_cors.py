@@ -87,10 +87,13 @@ def test_preflight(config: dict[str, Any], request_headers: dict[str, str], expe
     assert dict(reply.headers) == expected | ALLOW_METHODS
 
 
-def test_methods_keep_their_order() -> None:
-    reply = preflight({"methods": ["POST", "GET"]})
+@pytest.mark.parametrize(
+    ("methods", "shown"), [(["POST", "GET"], "POST,GET"), (None, ",".join(METHODS)), ([], "")]
+)
+def test_methods_keep_their_order(methods: list[str] | None, shown: str) -> None:
+    reply = preflight({"methods": methods})
 
-    assert dict(reply.headers)["Access-Control-Allow-Methods"] == "POST,GET"
+    assert dict(reply.headers)["Access-Control-Allow-Methods"] == shown
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,18 @@ LOCATION = "https://example.com/path?foo=bar"
             "/a b\r\né",
             "http://example.com:8080/a%20b%0D%0A%C3%A9",
         ),
+        (
+            {"keep_incoming_path": True},
+            "/a\"<>`{}'|?a={}'\"<\xe9 b",
+            "https://example.com/a%22%3C%3E%60%7B%7D'|?a={}%27%22%3C%E9%20b",
+        ),
+        (
+            {"keep_incoming_path": True, "location": "https://U:P@EXAMPLE.com:443/x#y"},
+            "/a",
+            "https://U:P@example.com/a",
+        ),
+        ({"keep_incoming_path": True, "location": "http://[::80]:443"}, "/a", "http://[::80]:443/a"),
+        ({"keep_incoming_path": None}, "/a", LOCATION),
     ],
 )
 def test_location(config: dict[str, Any], target: str, location: str) -> None:

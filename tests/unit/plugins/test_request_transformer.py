@@ -12,6 +12,8 @@ from tests.support.plugin_context import FakeCaptures, FakeContext, make_handler
 
 JSON = ("Content-Type", "application/json")
 FORM = ("Content-Type", "application/x-www-form-urlencoded")
+MULTIPART = ("Content-Type", "multipart/form-data; boundary=x")
+PART = b'Content-Disposition: form-data; name="%b"\r\n\r\n%b\r\n'
 ACTIONS = ("remove", "rename", "replace", "add", "append")
 
 
@@ -79,6 +81,7 @@ def test_the_host_can_only_be_replaced() -> None:
         ({"append.querystring": ["a:9"]}, "z&a=1", "a=1&a=9&z"),
         ({"add.querystring": ["z:1"]}, "p[i][1]=a b", "p%5Bi%5D%5B1%5D=a%20b&z=1"),
         ({"add.querystring": ["n:$(query_params.a)"]}, "a=1", "a=1&n=1"),
+        ({"add.querystring": ["z:1"]}, "a=%FF&b=\xc3\xa9", "a=%FF&b=%C3%A9&z=1"),
     ],
 )
 def test_query(changes: dict[str, Any], query: str | None, expected: str | None) -> None:
@@ -121,6 +124,27 @@ def test_query(changes: dict[str, Any], query: str | None, expected: str | None)
             b"",
             b'{"a":"9"}',
         ),
+        (
+            {"add.body": ["a:9"]},
+            ("Content-Type", "text/html, Application/JSON-patch+json"),
+            b'{"b":1}',
+            b'{"b":1,"a":"9"}',
+        ),
+        ({"add.body": ["c:3"]}, FORM, b"a=\xff&b=%FE", b"a=%FF&b=%FE&c=3"),
+        (
+            {"rename.body": ["a:b"], "remove.body": ["b"], "add.body": ["c:3"], "append.body": ["d:4"]},
+            MULTIPART,
+            b"--x\r\n" + PART % (b"a", b"1") + b"--x\r\n" + PART % (b"e", b"5") + b"--x--\r\n",
+            b"--x\r\n" + PART % (b"e", b"5") + b"--x\r\n" + PART % (b"c", b"3") + b"--x--\r\n",
+        ),
+        ({"append.body": ["d:4"]}, MULTIPART, b"--x\r\n" + PART % (b"a", b"1") + b"--x--\r\n", None),
+        (
+            {"replace.body": ["a:9"]},
+            MULTIPART,
+            b"--x\r\n" + PART.replace(b"\r\n", b'; filename="f"\r\n', 1) % (b"a", b"1") + b"--x--\r\n",
+            b"--x\r\n" + PART % (b"a", b"9") + b"--x--\r\n",
+        ),
+        ({"add.body": ["c:3"]}, MULTIPART, b"", b"--x\r\n" + PART % (b"c", b"3") + b"--x--\r\n"),
     ],
 )
 def test_body(changes: dict[str, Any], content: tuple[str, str], body: bytes, expected: bytes | None) -> None:
@@ -128,6 +152,23 @@ def test_body(changes: dict[str, Any], content: tuple[str, str], body: bytes, ex
 
     assert run(changes, ctx) == 0
     assert ctx.upstream.body == expected
+
+
+@pytest.mark.parametrize(
+    ("changes", "seen"),
+    [
+        ({"remove.headers": ["x-a"]}, ""),
+        ({"rename.headers": ["x-a:x-b"]}, ""),
+        ({"remove.headers": ["x-a"], "add.headers": ["x-a:2"]}, "2"),
+        ({"remove.headers": ["x-a"], "add.headers": ["x-b:$(headers.x_a)"]}, "1"),
+    ],
+)
+def test_what_templates_of_the_query_see_of_changed_headers(changes: dict[str, Any], seen: str) -> None:
+    """The headers are loaded when a template first needs them: before they change, or after it."""
+    ctx = FakeContext(target="/", headers=[("X-A", "1")])
+    run(changes | {"add.querystring": ["seen:$(headers['X-A'])"]}, ctx)
+
+    assert ctx.upstream.query == f"seen={seen}"
 
 
 def test_a_body_over_the_buffer_is_left_alone() -> None:
@@ -159,12 +200,14 @@ def test_the_body_is_buffered_only_when_it_is_changed() -> None:
         ("/$(uri_captures.none or 'default')", "/default"),
         ("/é?#", "/%C3%A9%3F%23"),
         ("/a%20b", "/a%20b"),
+        ("/$(uri_captures[0])", "//original"),
+        ("/$(uri_captures.raw)", "/%FF"),
         ("", "/original"),
     ],
 )
 def test_replace_uri(uri: str, expected: str) -> None:
     ctx = FakeContext(target="/original?q=1")
-    ctx.captures = FakeCaptures(("/original",), {"user": "a b"})
+    ctx.captures = FakeCaptures(("/original",), {"user": "a b", "raw": "\udcff"})
 
     assert run({"replace.uri": uri}, ctx) == 0
     assert (ctx.upstream.path, ctx.upstream.query) == (expected, "q=1")

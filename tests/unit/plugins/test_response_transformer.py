@@ -89,6 +89,12 @@ def test_headers(changes: dict[str, Any], headers: list[tuple[str, str]], expect
             b'{"n":5,"f":5.5,"b":true,"c":false,"s":"5"}',
         ),
         ({"add.json": ["inf:1e999"], "add.json_types": ["number"]}, b"{}", b"{}"),
+        (
+            {"add.json": ["a:1_000", "b:٣", "c: 7 "], "add.json_types": ["number"] * 3},
+            b"{}",
+            b'{"c":7}',
+        ),
+        ({"add.json": ["n:5", "s:5"], "add.json_types": ["number"]}, b"{}", b'{"n":5,"s":"5"}'),
         ({"add.json": ['q:"v1"', "e:", "u:/é"]}, b"{}", '{"q":"\\"v1\\"","e":"null","u":"/é"}'.encode()),
         ({"add.json": ["w:a\\b"]}, b"{}", b'{"w":"a\\\\\\\\b"}'),
         ({"add.json": ["a:1"]}, b"not json", b"not json"),
@@ -123,6 +129,11 @@ def test_what_is_json(content_type: str, is_json: bool) -> None:
     _, sent = transform({"add.json": ["a:1"]}, [("Content-Type", content_type)], [b"{}"])
 
     assert (sent != b"{}") is is_json
+
+
+def test_only_actions_on_json_change_the_length() -> None:
+    assert not make({"add.headers": ["a:1"]}).changes_body
+    assert make({"remove.json": ["a"]}).changes_body
 
 
 def test_head_is_left_alone() -> None:
