@@ -41,7 +41,7 @@ class TraceContext:
     @property
     def has_something(self) -> bool:
         """Tell whether anything at all is known."""
-        return self.trace_id is not None or self.sampled is not None or bool(self.baggage)
+        return bool(self.trace_id or self.span_id or self.baggage) or self.sampled is not None
 
 
 class Format(NamedTuple):
@@ -52,15 +52,17 @@ class Format(NamedTuple):
 
 
 _HEX = re.compile(r"[0-9a-fA-F]+")
-_TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
-_AWS = re.compile(r"Root=1-([0-9a-fA-F]{8})-([0-9a-fA-F]{24});Parent=([0-9a-fA-F]{16});Sampled=([01])")
+_TRACEPARENT = re.compile(r"00-([0-9a-fA-F]{32})-([0-9a-fA-F]{16})-([0-9a-fA-F]{2})")
+_AWS_ROOT = re.compile(r"1-([0-9a-fA-F]{8})-([0-9a-fA-F]{24})")
 _GCP = re.compile(r"([0-9a-fA-F]{32})/(\d{1,20})(?:;o=(\d))?")
-_JAEGER = re.compile(r"([0-9a-fA-F]{1,32}):([0-9a-fA-F]{1,16}):([0-9a-fA-F]{1,16}):([0-9a-fA-F]{1,2})")
+_JAEGER = re.compile(r"([0-9a-fA-F]{1,32}):([0-9a-fA-F]{1,16}):([^:]*):([0-9a-fA-F]{1,2})")
 _B3_SINGLE = re.compile(
     r"([0-9a-fA-F]{16}|[0-9a-fA-F]{32})-([0-9a-fA-F]{16})(?:-([01d])(?:-([0-9a-fA-F]{16}))?)?"
 )
 _B3_HEADERS = ("x-b3-traceid", "x-b3-spanid", "x-b3-parentspanid", "x-b3-sampled", "x-b3-flags")
+_OT_HEADERS = ("ot-tracer-traceid", "ot-tracer-spanid", "ot-tracer-sampled")
 _SAMPLED = {"1": True, "true": True, "0": False, "false": False}
+_AWS_SAMPLED = {"1": True, "0": False}
 _LARGEST_UINT64 = (1 << 64) - 1
 
 
@@ -162,7 +164,8 @@ def _extract_jaeger(headers: HeaderView) -> TraceContext | None:
     return TraceContext(
         trace_id=trace_id,
         span_id=span_id,
-        parent_id=_bytes(found[3], 8),
+        # A parent that is malformed costs only the parent.
+        parent_id=_bytes(found[3], 8) if len(found[3]) <= 16 else None,
         sampled=bool(int(found[4], 16) & 1),
         trace_id_bytes=16 if len(found[1]) > 16 else 8,
         is_shared_span=True,
@@ -171,6 +174,8 @@ def _extract_jaeger(headers: HeaderView) -> TraceContext | None:
 
 
 def _extract_ot(headers: HeaderView) -> TraceContext | None:
+    if all(headers.get(name) is None for name in _OT_HEADERS):
+        return None  # Baggage alone is no trace.
     trace_id, size = _sized(_single(headers, "ot-tracer-traceid"))
     context = TraceContext(
         trace_id=trace_id,
@@ -203,14 +208,15 @@ def _decimal(text: str | None, size: int) -> bytes | None:
 
 
 def _extract_aws(headers: HeaderView) -> TraceContext | None:
-    found = _AWS.fullmatch(_single(headers, "x-amzn-trace-id") or "")
-    if found is None:
+    # In any order, and with fields of others between them: load balancers add Self and Lineage.
+    parts = (part.strip().partition("=") for part in (_single(headers, "x-amzn-trace-id") or "").split(";"))
+    fields = {name: value for name, _, value in parts}
+    root, span_id = _AWS_ROOT.fullmatch(fields.get("Root", "")), _exact(fields.get("Parent"))
+    sampled = _AWS_SAMPLED.get(fields.get("Sampled", ""))
+    if root is None or span_id is None or sampled is None:
         return None
     return TraceContext(
-        trace_id=bytes.fromhex(found[1] + found[2]),
-        span_id=bytes.fromhex(found[3]),
-        sampled=found[4] == "1",
-        trace_id_bytes=16,
+        trace_id=bytes.fromhex(root[1] + root[2]), span_id=span_id, sampled=sampled, trace_id_bytes=16
     )
 
 

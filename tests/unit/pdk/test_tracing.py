@@ -33,6 +33,8 @@ def facts(context: TraceContext | None) -> tuple[Any, ...] | None:
     [
         ("w3c", {"traceparent": f"00-{T32}-{SPAN}-01"}, (LONG, S, None, True, 16)),
         ("w3c", {"traceparent": f"00-{T32}-{SPAN}-02"}, (LONG, S, None, False, 16)),
+        ("w3c", {"traceparent": f"00-{T32.upper()}-{SPAN.upper()}-01"}, (LONG, S, None, True, 16)),
+        ("w3c", {"traceparent": f"00-{T32}-{SPAN}-01-more"}, None),
         ("w3c", {"traceparent": f"01-{T32}-{SPAN}-01"}, None),
         ("w3c", {"traceparent": f"00-{'0' * 32}-{SPAN}-01"}, None),
         ("w3c", {"traceparent": f"00-{T32}-{'0' * 16}-01"}, None),
@@ -74,6 +76,10 @@ def facts(context: TraceContext | None) -> tuple[Any, ...] | None:
                 8,
             ),
         ),
+        ("jaeger", {"uber-trace-id": f"{T32}:{SPAN}:{T32}:1"}, (LONG, S, None, True, 16)),
+        ("jaeger", {"uber-trace-id": f"{T32}:{SPAN}:xyz:1"}, (LONG, S, None, True, 16)),
+        ("jaeger", {"uber-trace-id": f"0{T32}:{SPAN}:0:1"}, None),
+        ("jaeger", {"uber-trace-id": f"{T32}:{SPAN}:0:001"}, None),
         ("jaeger", {"uber-trace-id": f"0:{SPAN}:0:1"}, None),
         ("jaeger", {"uber-trace-id": f"{T32}:{SPAN}:0"}, None),
         (
@@ -83,6 +89,8 @@ def facts(context: TraceContext | None) -> tuple[Any, ...] | None:
         ),
         ("ot", {"ot-tracer-sampled": "0"}, (None, None, None, False, None)),
         ("ot", {"ot-tracer-traceid": "junk"}, None),
+        ("ot", {"ot-baggage-user": "a"}, None),
+        ("ot", {"ot-tracer-traceid": "junk", "ot-baggage-user": "a"}, (None, None, None, None, None)),
         (
             "datadog",
             {"x-datadog-trace-id": "1234", "x-datadog-parent-id": "5678", "x-datadog-sampling-priority": "2"},
@@ -91,12 +99,23 @@ def facts(context: TraceContext | None) -> tuple[Any, ...] | None:
         ("datadog", {"x-datadog-sampling-priority": "-1"}, (None, None, None, False, 8)),
         ("datadog", {"x-datadog-trace-id": "1", "x-datadog-sampling-priority": "7"}, None),
         ("datadog", {"x-datadog-trace-id": "99999999999999999999"}, None),
+        ("datadog", {"x-datadog-parent-id": "5678"}, (None, (5678).to_bytes(8, "big"), None, None, 8)),
         (
             "aws",
             {"x-amzn-trace-id": f"Root=1-{T32[:8]}-{T32[8:]};Parent={SPAN};Sampled=1"},
             (LONG, S, None, True, 16),
         ),
         ("aws", {"x-amzn-trace-id": f"Root=1-{T32}"}, None),
+        ("aws", {"x-amzn-trace-id": f"Root=1-{T32[:8]}-{T32[8:]}"}, None),
+        ("aws", {"x-amzn-trace-id": f"Root=1-{T32[:8]}-{T32[8:]};Parent={SPAN};Sampled=2"}, None),
+        ("aws", {"x-amzn-trace-id": f"Root=1-{T32[:8]}-{T32[8:]};Parent={T32};Sampled=1"}, None),
+        (
+            "aws",
+            {
+                "x-amzn-trace-id": f"Self=1-a-b; Sampled=0; Root=1-{T32[:8]}-{T32[8:]};Parent={SPAN};Lineage=a:0"
+            },
+            (LONG, S, None, False, 16),
+        ),
         (
             "gcp",
             {"x-cloud-trace-context": f"{T32}/1234;o=1"},
@@ -111,6 +130,18 @@ def facts(context: TraceContext | None) -> tuple[Any, ...] | None:
         ),
         ("instana", {"x-instana-t": T32, "x-instana-s": SPAN}, (LONG, S, None, False, 16)),
         ("instana", {"x-instana-t": T32}, None),
+        ("instana", {"x-instana-s": SPAN, "x-instana-l": "1"}, None),
+        (
+            "instana",
+            {"x-instana-t": T16[1:], "x-instana-s": SPAN[1:], "x-instana-l": "0"},
+            (
+                bytes.fromhex("0" + T16[1:]).rjust(16, b"\0"),
+                bytes.fromhex("0" + SPAN[1:]),
+                None,
+                False,
+                8,
+            ),
+        ),
     ],
 )
 def test_extraction(name: str, headers: dict[str, str], expected: tuple[Any, ...] | None) -> None:
@@ -143,7 +174,7 @@ def test_only_b3_and_jaeger_share_spans() -> None:
 
 def test_baggage() -> None:
     jaeger = extract("jaeger", ("uber-trace-id", f"{T32}:{SPAN}:0:1"), ("UberCtx-User", "a%20b"))
-    ot = extract("ot", ("ot-baggage-x", "1"))
+    ot = extract("ot", ("ot-tracer-sampled", "1"), ("ot-baggage-x", "1"))
     assert jaeger is not None
     assert ot is not None
 
