@@ -178,11 +178,10 @@ def _gt(wanted: float, value: Any) -> str | None:
 
 
 def _contains(wanted: object, value: Any) -> str | None:
-    return (
-        None
-        if isinstance(value, (list, tuple)) and wanted in value
-        else f"expected to contain: {text(wanted)}"
-    )
+    # As in Kong: whether a list has to be there at all is for another check.
+    if value is None or (isinstance(value, (list, tuple)) and wanted in value):
+        return None
+    return f"expected to contain: {text(wanted)}"
 
 
 def _required(wanted: bool, value: object) -> str | None:

@@ -46,6 +46,8 @@ class Translation:
         value = given.pop(name)
         targets: list[str] = schema["x-kong-alias-of"]
         if value is None:
+            if name in _NULLS and lookup(given, targets[0]) is None:
+                _put(given, targets[0], _NULLS[name])
             return
         shown = targets[0] if targets else ""
         message = f"`{name}` is deprecated" + (f"; use `{shown}`" if targets else " and has no effect")
@@ -86,6 +88,9 @@ def _put(given: Fields, target: str, value: Any) -> None:
 def _unchanged(value: Any) -> Any:
     return value
 
+
+# Where null was a choice, and the new field has a default that is another one.
+_NULLS: Mapping[str, Any] = MappingProxyType({"cookie_idletime": 0})
 
 _VALUES: Mapping[str, Callable[[Any], Any]] = MappingProxyType(
     {

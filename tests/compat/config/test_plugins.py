@@ -81,6 +81,22 @@ REFUSED = [
     Rejected("schema/format", "invalid ip or cidr range: 'x'", _plugin("ip-restriction", "{allow: [§x]}")),
     Rejected("schema/range", "value should be between 100 and 599", _plugin("request-termination", "{status_code: §99}")),
     Rejected("plugin/config", "message cannot be used with content_type or body", _plugin("request-termination", "{message: §a, body: b}")),
+    Rejected("plugin/config", "message cannot be used with content_type or body", _plugin("request-termination", "{message: §a, content_type: b}")),
+    Rejected("plugin/config", "echo cannot be used with content_type and body", _plugin("request-termination", "{echo: §true, body: b}")),
+    Rejected("schema/length", "length must be at least 1", _plugin("request-termination", "{message: §''}")),
+    Rejected("schema/format", "bad header name", _plugin("request-termination", "{trigger: §a b}")),
+    Rejected("schema/range", "value should be between 100 and 599", _plugin("request-termination", "{status_code: §600}")),
+    Rejected("schema/format", "invalid ip or cidr range: '10.0.0.1/255.0.0.0'", _plugin("ip-restriction", "{deny: [§10.0.0.1/255.0.0.0]}")),
+    Rejected("rule/one-of", "'config.allow', 'config.deny'", "plugins:\n- name: ip-restriction\n  config: §{allow: [], deny: []}\n"),
+    Rejected("schema/format", "bad header name 'a b', allowed characters are A-Z, a-z, 0-9, '_', and '-'", _plugin("key-auth", "{key_names: [§a b]}")),
+    Rejected("schema/range", "value must be greater than 0", _plugin("hmac-auth", "{clock_skew: §0}")),
+    Rejected("schema/enum", "expected one of: hmac-sha1, hmac-sha256, hmac-sha384, hmac-sha512", _plugin("hmac-auth", "{algorithms: [§hmac-md5]}")),
+    Rejected("schema/range", "value should be between 0 and 31536000", _plugin("jwt", "{maximum_expiration: §31536001, claims_to_verify: [exp]}")),
+    Rejected("rule/conditional", "expected to contain: exp", _plugin("jwt", "{maximum_expiration: 5, claims_to_verify: §[]}")),
+    Rejected("schema/regex", "not a valid regex: [", _plugin("bot-detection", "{allow: [§'[']}")),
+    Rejected("schema/enum", "expected one of: GET, POST, DELETE", _plugin("session", "{logout_methods: [§PUT]}")),
+    Rejected("schema/enum", "expected one of: cookie, kong", _plugin("session", "{storage: §redis}")),
+    Rejected("schema/enum", "expected one of: id, audience, subject", _plugin("session", "{request_headers: [§name]}")),
     Rejected("plugin/config", "content_type requires a body", _plugin("request-termination", "{content_type: §a}")),
     Rejected("schema/pattern", "invalid value: nocolon", _plugin("request-transformer", "{add: {headers: [§nocolon]}}")),
     Rejected("schema/format", "'a b' is not a valid header", _plugin("request-transformer", "{add: {headers: [§'a b:c']}}")),
@@ -140,6 +156,26 @@ REFUSED = [
 @pytest.mark.parametrize("case", REFUSED, ids=lambda case: case.message[:40])
 def test_refused(case: Rejected) -> None:
     reject(case)
+
+
+@pytest.mark.parametrize("config", ["{}", "{allow: []}", "{allow: null, deny: []}"])
+def test_acl_without_groups_is_two_mistakes(config: str) -> None:
+    problems = load_text(_plugin("acl", config)).problems
+    fields = "of these fields must be non-empty: 'config.allow', 'config.deny'"
+    assert {problem.message for problem in problems} == {f"at least one {fields}", f"exactly one {fields}"}
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        "{maximum_expiration: 31536000}",
+        "{maximum_expiration: 5, claims_to_verify: null}",
+        "{maximum_expiration: 5, claims_to_verify: [nbf, exp]}",
+        "{maximum_expiration: 0, claims_to_verify: []}",
+    ],
+)
+def test_a_maximum_expiration_needs_no_list_of_claims(config: str) -> None:
+    assert load_text(_plugin("jwt", config)).problems == []
 
 
 # The least configuration that each plugin accepts.
@@ -205,6 +241,24 @@ def test_deprecated_names_are_translated_with_a_warning(config: str, expected: d
     redis = loaded.entities.plugins[0].config["redis"]
     assert redis | expected == redis
     assert not [name for name in loaded.entities.plugins[0].config if name.startswith("redis_")]
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        ("{cookie_idletime: null}", {"idling_timeout": 0}),
+        ("{cookie_idletime: null, idling_timeout: 5}", {"idling_timeout": 5}),
+        ("{cookie_lifetime: null}", {"rolling_timeout": 3600}),
+        ("{cookie_samesite: 'off'}", {"cookie_same_site": "Lax"}),
+        ("{cookie_renew: 5}", {"rolling_timeout": 3600}),
+    ],
+)
+def test_old_names_of_session_whose_values_change(config: str, expected: dict[str, object]) -> None:
+    loaded = load_text(_plugin("session", config))
+    assert loaded.entities is not None
+    taken = loaded.entities.plugins[0].config
+    assert taken | expected == taken
+    assert not {"cookie_idletime", "cookie_lifetime", "cookie_samesite", "cookie_renew"} & taken.keys()
 
 
 # Values that fit where the sample of a type does not.

@@ -38,7 +38,7 @@ CASES: list[tuple[dict[str, Any], dict[str, Any], bool]] = [
     (_conditional({"not_one_of": [1, 2]}, {"eq": None}), {"a": None, "b": 5}, False),
     (_conditional({"gt": 0}, {"contains": "exp"}), {"a": {"x": 1}, "b": ["nbf"]}, False),
     (_conditional({"gt": 0}, {"contains": "exp"}), {"a": {"x": 1}, "b": ["exp"]}, True),
-    (_conditional({"gt": 0}, {"contains": "exp"}), {"a": {"x": 1}, "b": None}, False),
+    (_conditional({"gt": 0}, {"contains": "exp"}), {"a": {"x": 1}, "b": None}, True),
     (_conditional({"gt": 0}, {"contains": "exp"}), {"a": {"x": 0}, "b": []}, True),
     (_conditional({"eq": 1}, {"one_of": ["y"]}), {"a": {"x": 1}, "b": "n"}, False),
     # A reference to a vault may turn out to be anything.
