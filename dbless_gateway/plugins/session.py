@@ -2,7 +2,7 @@
 
 Kong's behaviour this follows: https://developer.konghq.com/plugins/session/ (3.9).
 Differences: cookies are not those of Kong (nobody else can read either); without ``secret`` they end with
-the node;
+the node; ``stale_ttl`` has no effect, because an old cookie stays valid until its own times are over;
 ``storage: kong`` needs a database and is refused; ``store_metadata`` is accepted and has nothing to store.
 """
 
@@ -193,7 +193,7 @@ class Handler:
             audience=self._audience,
             subject=subject,
             consumer=consumer.id,
-            credential=credential.id or consumer.id,
+            credential=_credential_id(consumer, credential),
             groups=tuple(ctx.shared.get("authenticated_groups") or ()),
             created_at=now,
             renewed_at=now,
@@ -256,7 +256,13 @@ def _attributes(config: Config) -> Iterator[str]:
 
 
 def _is_of(session: Session | None, consumer: Consumer, credential: Credential) -> bool:
-    return session is not None and (session.consumer, session.credential) == (consumer.id, credential.id)
+    identity = (consumer.id, _credential_id(consumer, credential))
+    return session is not None and (session.consumer, session.credential) == identity
+
+
+def _credential_id(consumer: Consumer, credential: Credential) -> str:
+    """Return what names the credential; one that a plugin made up may have no id of its own."""
+    return credential.id or consumer.id
 
 
 def _is_within(limit_s: float | None, since: float, now: float) -> bool:

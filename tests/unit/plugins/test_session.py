@@ -52,12 +52,14 @@ class Browser:
         self.cookies: dict[str, str] = {}
         self.set_cookies: list[str] = []
 
-    def ask(self, *, logs_in: bool = False, groups: Any = None, **request: Any) -> tuple[int, FakeContext]:
+    def ask(
+        self, *, logs_in: bool = False, credential: Any = KEY, groups: Any = None, **request: Any
+    ) -> tuple[int, FakeContext]:
         headers = [("Cookie", "; ".join(f"{name}={value}" for name, value in self.cookies.items()))]
         ctx = FakeContext(headers=[*headers, *request.pop("headers", [])], **request)
         reply = self.handler.access(ctx)
         if logs_in:
-            ctx.authenticate(ALICE, KEY)
+            ctx.authenticate(ALICE, credential)
             ctx.shared["authenticated_groups"] = groups
         ctx.respond_with(reply) if reply else ctx.respond()
         self.handler.header_filter(ctx)
@@ -96,6 +98,71 @@ def test_without_login_there_is_no_session() -> None:
     _, ctx = browser.ask()
 
     assert (ctx.consumer, browser.set_cookies) == (None, [])
+
+
+@pytest.mark.parametrize(
+    "cookie",
+    [
+        "",
+        "session",
+        "session=",
+        "session=x",
+        "session=!!!",
+        "session=\xe4\xf6",
+        "session=" + "A" * 10_000,
+        "session=" + "A" * 200,
+        ";;=;session==",
+    ],
+)
+def test_a_cookie_that_is_none_of_ours_is_nobodys(cookie: str) -> None:
+    browser = Browser(remember=True)
+    status, ctx = browser.ask(headers=[("Cookie", cookie), ("Cookie", cookie.replace("session", "remember"))])
+
+    assert (status, ctx.consumer, browser.set_cookies) == (0, None, [])
+
+
+def test_a_cookie_that_was_changed_or_moved_is_nobodys() -> None:
+    browser = Browser(remember=True)
+    browser.ask(logs_in=True)
+    text, moved = browser.cookies["session"], browser.cookies["remember"]
+    changed = text[:30] + ("A" if text[30] != "A" else "B") + text[31:]
+
+    for value in (changed, text[:-4], text + "AAAA", moved):
+        browser.cookies = {"session": value}
+        assert browser.ask()[1].consumer is None
+
+
+def test_a_credential_without_consumer_gets_none() -> None:
+    browser = Browser()
+    ctx = FakeContext()
+    ctx.authenticate(None, KEY)
+    ctx.respond()
+    browser.handler.header_filter(ctx)
+
+    assert ctx.response.headers.items() == []
+
+
+def test_a_credential_without_id_counts_as_the_consumers() -> None:
+    browser = Browser()
+    nameless = make_credential("", "keyauth_credentials", "c1", key="k")
+    browser.ask(logs_in=True, credential=nameless)
+    _, ctx = browser.ask(logs_in=True, credential=nameless)
+
+    assert browser.set_cookies == []
+    _, ctx = browser.ask()
+    assert ctx.credential is not None
+    assert (ctx.credential.id, ctx.credential.consumer) == ("c1", "c1")
+
+
+def test_another_login_replaces_the_session() -> None:
+    browser = Browser()
+    browser.ask(logs_in=True)
+    first = browser.cookies["session"]
+    browser.ask(logs_in=True, credential=make_credential("k2", "keyauth_credentials", "c1", key="k2"))
+
+    assert browser.cookies["session"] != first
+    _, ctx = browser.ask()
+    assert ctx.upstream.headers.get("X-Credential-Identifier") == "k2"
 
 
 def test_the_anonymous_consumer_gets_none() -> None:
@@ -192,6 +259,24 @@ def test_remember() -> None:
     assert browser.ask()[1].consumer is None
 
 
+def test_remember_ends_after_its_absolute_time() -> None:
+    browser = Browser(remember=True, remember_absolute_timeout=1_000_000)
+    browser.ask(logs_in=True)
+    for step, is_known in ((500_000, True), (500_000, True), (1, False)):
+        browser.host.clock += step
+        browser.cookies.pop("session", None)
+        assert (browser.ask()[1].consumer is not None) is is_known
+
+
+def test_a_remember_cookie_counts_only_where_it_is_wanted() -> None:
+    browser = Browser(remember=True, remember_cookie_name="stay")
+    browser.ask(logs_in=True)
+    forgetful = Browser(remember_cookie_name="stay")
+    forgetful.cookies = {"stay": browser.cookies["stay"]}
+
+    assert forgetful.ask()[1].consumer is None
+
+
 @pytest.mark.parametrize(
     ("config", "request_facts", "is_out"),
     [
@@ -202,6 +287,21 @@ def test_remember() -> None:
         ({"logout_query_arg": "bye"}, {"method": "POST", "target": "/?bye"}, True),
         ({}, {"method": "POST", "body": b"session_logout=1"}, False),
         ({"read_body_for_logout": True}, {"method": "POST", "body": b"session_logout=1"}, True),
+        ({"read_body_for_logout": True}, {"method": "DELETE", "body": b"session_logout"}, True),
+        ({"read_body_for_logout": True}, {"method": "POST", "target": "/?session_logout=1"}, True),
+        (
+            {"read_body_for_logout": True, "logout_post_arg": "bye"},
+            {"method": "POST", "body": b"a=1&bye=1"},
+            True,
+        ),
+        (
+            {"read_body_for_logout": True, "logout_post_arg": "bye"},
+            {"method": "POST", "body": b"session_logout=1"},
+            False,
+        ),
+        ({"logout_query_arg": "bye"}, {"method": "POST", "target": "/?session_logout=1"}, False),
+        ({"logout_methods": []}, {"method": "POST", "target": "/?session_logout=1"}, False),
+        ({}, {"method": "PUT", "target": "/?session_logout=1"}, False),
         ({"read_body_for_logout": True}, {"method": "POST", "body": b"x=1"}, False),
         ({"read_body_for_logout": True, "logout_methods": ["GET"]}, {"body": b"session_logout=1"}, False),
     ],
@@ -216,6 +316,39 @@ def test_logout(config: dict[str, Any], request_facts: dict[str, Any], is_out: b
     assert (browser.ask()[1].consumer is None) is is_out
     if is_out:
         assert "session" not in browser.cookies
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "is_out"),
+    [
+        ("application/json", b'{"session_logout":true}', True),
+        ("application/json", b'{"session_logout":false}', False),
+        ("application/json", b"{", False),
+        ("text/plain", b"session_logout=1", False),
+        (
+            "multipart/form-data; boundary=B",
+            b'--B\r\nContent-Disposition: form-data; name="session_logout"\r\n\r\n1\r\n--B--\r\n',
+            True,
+        ),
+    ],
+)
+def test_logout_by_a_body_of_each_type(content_type: str, body: bytes, is_out: bool) -> None:
+    browser = Browser(read_body_for_logout=True)
+    browser.ask(logs_in=True)
+    status, _ = browser.ask(headers=[("Content-Type", content_type)], method="POST", body=body)
+
+    assert status == (200 if is_out else 0)
+
+
+def test_logout_ends_both_cookies() -> None:
+    browser = Browser(remember=True)
+    browser.ask(logs_in=True)
+    _, ctx = browser.ask(method="POST", target="/?session_logout")
+
+    assert [line.partition("=")[0] for line in browser.set_cookies] == ["session", "remember"]
+    assert all(line.endswith(EXPIRED) for line in browser.set_cookies)
+    assert browser.cookies == {}
+    assert ctx.consumer is None
 
 
 def test_logout_without_a_session_is_a_request_like_any_other() -> None:
@@ -261,6 +394,45 @@ def test_hashed_subject_and_no_limits() -> None:
 
     assert len(ctx.response.headers.get("Session-Subject") or "") == 43
     assert ctx.response.headers.get("Session-Timeout") is None
+
+
+@pytest.mark.parametrize(
+    ("consumer", "subject"),
+    [
+        (make_consumer("c1", "alice", "a-1"), "alice"),
+        (make_consumer("c1", None, "a-1"), "a-1"),
+        (make_consumer("c1"), "c1"),
+    ],
+)
+def test_the_subject(consumer: Any, subject: str) -> None:
+    browser = Browser(consumers=[consumer], response_headers=["subject"])
+    ctx = FakeContext()
+    ctx.authenticate(consumer, KEY)
+    ctx.respond()
+    browser.handler.header_filter(ctx)
+
+    assert ctx.response.headers.get("Session-Subject") == subject
+
+
+def test_headers_are_only_those_of_a_session() -> None:
+    names = ["id", "subject"]
+    browser = Browser(request_headers=names, response_headers=names)
+    _, ctx = browser.ask()
+    assert [name for name, _ in ctx.response.headers.items() if name.startswith("Session-")] == []
+
+    browser.ask(logs_in=True)
+    _, ctx = browser.ask()
+    assert ctx.response.headers.get("Session-Id") == ctx.upstream.headers.get("Session-Id")
+
+
+def test_values_that_are_null_have_their_defaults() -> None:
+    names = ("cookie_name", "cookie_path", "cookie_same_site", "cookie_http_only", "cookie_secure")
+    browser = Browser(**dict.fromkeys(names))
+    browser.ask(logs_in=True)
+
+    assert browser.set_cookies == [
+        f"session={browser.cookies['session']}; Path=/; SameSite=Strict; Secure; HttpOnly"
+    ]
 
 
 @pytest.mark.parametrize("change", [{"audience": "other"}, {"secret": "other"}, {"secret": None}])
