@@ -57,6 +57,15 @@ class Commands(Protocol):
         May be called in a thread.
         """
 
+    def cached_response(self, cache_key: str) -> Mapping[str, object] | None:
+        """Return what proxy-cache keeps under a key; None when that is nothing."""
+
+    def forget_cached_response(self, cache_key: str) -> bool:
+        """Drop what proxy-cache keeps under a key; tell whether there was something."""
+
+    def forget_cached_responses(self) -> None:
+        """Drop everything that proxy-cache keeps."""
+
     def settings(self) -> Mapping[str, object]:
         """Return the effective settings by name, secrets masked."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dbless_gateway.admin import (
+    cached_responses,
     config_views,
     explaining,
     health,
@@ -119,6 +120,16 @@ async def endpoints(request: AdminRequest, commands: Commands) -> AdminAnswer:
     return json_answer(200, {"data": paths})
 
 
+def _cached_responses() -> Iterator[Endpoint]:
+    of_plugin = "/proxy-cache/{plugin_id}/caches/{cache_key}"
+    for path, text in (
+        ("/proxy-cache/{cache_key}", "cached response"),
+        (of_plugin, "plugin's cached response"),
+    ):
+        yield Endpoint("GET", path, cached_responses.read, f"One {text}, by its X-Cache-Key.")
+        yield Endpoint("DELETE", path, cached_responses.forget, f"Forget one {text}.")
+
+
 async def describe(request: AdminRequest, commands: Commands) -> AdminAnswer:
     """Return the OpenAPI document."""
     return json_answer(200, openapi(ADMIN_API, load_schemas()))
@@ -171,6 +182,8 @@ ADMIN_API: tuple[Endpoint, ...] = (
     Endpoint("GET", "/cache/{key}", information.no_cache, "404: nothing is cached."),
     Endpoint("DELETE", "/cache", information.clear_cache, "204: nothing is cached."),
     Endpoint("DELETE", "/cache/{key}", information.clear_cache, "204: nothing is cached."),
+    Endpoint("DELETE", "/proxy-cache", cached_responses.forget_all, "Forget all responses of proxy-cache."),
+    *_cached_responses(),
     Endpoint("GET", _LEVEL, information.log_level, "The least severity that is logged."),
     Endpoint("PUT", f"{_LEVEL}/{{level}}", information.set_log_level, "Log from another severity on."),
     Endpoint("GET", "/filter-chains", information.no_wasm, "400: there is no WebAssembly."),

@@ -2,8 +2,8 @@
 
 Kong's behaviour this follows: https://developer.konghq.com/plugins/proxy-cache/ (3.5 and later).
 Differences: every configured ``memory.dictionary_name`` means the same memory of the node; a response that
-is larger than the cache's limit for one entry passes through without being stored; entries
-do not keep the body of the request.
+is larger than the cache's limit for one entry passes through without being stored; entries do not keep the
+body of the request.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from struct import Struct
+from struct import error as StructError
 from typing import Any
 
 from dbless_gateway.pdk.cache_control import (
@@ -108,7 +109,10 @@ class Entry:
     def describe(self) -> dict[str, Any]:
         """Return the entry as the Admin API shows it."""
         shown = asdict(self)
-        shown["headers"] = {name.lower(): value for name, value in self.headers}
+        values: dict[str, list[str]] = {}
+        for name, value in self.headers:
+            values.setdefault(name.lower(), []).append(value)
+        shown["headers"] = {name: found[0] if len(found) == 1 else found for name, found in values.items()}
         shown["body"] = self.body.decode("utf-8", "replace")
         shown["body_len"] = len(self.body)
         return shown | {"timestamp": shown.pop("stored_at"), "ttl": shown.pop("ttl_s")}
@@ -280,6 +284,18 @@ class Handler:
 def storage_key(cache_key: str) -> bytes:
     """Return the name of an entry in the node's cache; ``cache_key`` is what ``X-Cache-Key`` says."""
     return b"proxy-cache:" + cache_key.encode()
+
+
+def describe_stored(stored: bytes) -> dict[str, Any] | None:
+    """Return what the node's cache holds as the Admin API shows it.
+
+    None for bytes that are no entry: a single worker takes no lock, so another process may read what is just
+    being overwritten.
+    """
+    try:
+        return Entry.decode(stored).describe()
+    except (ValueError, StructError):
+        return None
 
 
 def _scope(ctx: Context) -> str:

@@ -1,9 +1,9 @@
 """response-ratelimiting: limit what responses cost, as the target tells in a header.
 
 Kong's behaviour this follows: https://developer.konghq.com/plugins/response-ratelimiting/ (3.10).
-Differences: local counters end with their window instead of staying until they are evicted; costs are counted
-in the configured windows only; ``block_on_first_violation`` also blocks when more than the limit was used;
-responses are chunked.
+Differences: local counters end with their window instead of staying until they are evicted; costs are
+counted in the configured windows only; ``block_on_first_violation`` also blocks when more than the limit was
+used; responses are chunked.
 """
 
 from __future__ import annotations

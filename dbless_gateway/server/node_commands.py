@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from dbless_gateway.admin.catalog import Catalog
 from dbless_gateway.admin.changes import Change, Written
 from dbless_gateway.config.problems import Problem
+from dbless_gateway.plugins.proxy_cache import describe_stored, storage_key
 from dbless_gateway.runtime.health_views import HealthViews
 from dbless_gateway.runtime.report import NodeReport, ReloadReport
 from dbless_gateway.server.configurations import Configurations
@@ -128,6 +129,22 @@ class NodeCommands:
         """Return what all workers counted, since the start of the node."""
         shared = self._node.shared
         return (shared.exposition.render(), shared.metrics.errors) if shared is not None else ("", 0)
+
+    def cached_response(self, cache_key: str) -> Mapping[str, object] | None:
+        """Return what the workers share under that key."""
+        shared = self._node.shared
+        stored = shared.cache.get(storage_key(cache_key)) if shared is not None else None
+        return describe_stored(stored) if stored is not None else None
+
+    def forget_cached_response(self, cache_key: str) -> bool:
+        """Drop it for all workers."""
+        shared = self._node.shared
+        return shared is not None and shared.cache.delete(storage_key(cache_key))
+
+    def forget_cached_responses(self) -> None:
+        """Drop all of them; nothing else is kept in that memory."""
+        if self._node.shared is not None:
+            self._node.shared.cache.clear()
 
     def settings(self) -> Mapping[str, object]:
         """Return the effective settings."""

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.config import service, write
+from tests.support.client import fetch
+from tests.support.config import parse_json, service, write
 from tests.support.gateway import Gateway
 from tests.support.origin import Origin, OriginConnection
 from tests.support.ports import free_ports
@@ -235,6 +236,34 @@ def test_a_hit_counts_as_proxied(gateway: Gateway, origin: Origin) -> None:
     check(hit, {"X-Cache-Status": "Hit", "X-Cache-Key": first.get("X-Cache-Key"), "Age": "[0-9]+",
         "X-Kong-Proxy-Latency": r"\d+", "X-Kong-Upstream-Latency": r"\d+", "Via": "1.1 kong/.*",
         "X-Kong-Response-Latency": None, "Content-Length": "7"})  # fmt: skip
+
+
+def test_the_admin_api_of_the_cache(gateway: Gateway) -> None:
+    """An entry is shown and forgotten by its key, and all of them at once."""
+
+    def fetch_fresh(path: str) -> tuple[str | None, str]:
+        response = gateway.fetch(path, headers=[("X-Fresh", "1")])
+        return response.get("X-Cache-Status"), response.get("X-Cache-Key") or ""
+
+    def admin(method: str, path: str) -> Response:
+        return fetch(gateway.admin_port, path, method=method)
+
+    keys = [fetch_fresh(path)[1] for path in ("/cache/1", "/cache/2")]
+    (instance,) = [
+        found["id"]
+        for found in parse_json(admin("GET", "/plugins?size=1000").body)["data"]
+        if found["name"] == "proxy-cache"
+    ]
+    shown = parse_json(admin("GET", f"/proxy-cache/{keys[0]}").body)
+    assert (shown["status"], shown["body"], shown["headers"]["set-cookie"]) == (
+        200, ANSWER.decode(), ["a=1", "b=2"])  # fmt: skip
+
+    one = f"/proxy-cache/{instance}/caches/{keys[0]}"
+    assert [admin(*asked).status for asked in [("GET", one), ("DELETE", one), ("DELETE", one), ("GET", one)]] == [
+        200, 204, 404, 404]  # fmt: skip
+    assert [fetch_fresh(path)[0] for path in ("/cache/1", "/cache/2")] == ["Miss", "Hit"]
+    assert admin("DELETE", "/proxy-cache").status == 204
+    assert [fetch_fresh(path)[0] for path in ("/cache/1", "/cache/2")] == ["Miss", "Miss"]
 
 
 def test_a_limit_of_costs(gateway: Gateway, origin: Origin) -> None:

@@ -60,6 +60,7 @@ class FixedCommands:
     series: str = ""
     changes: list[Change] = field(default_factory=list)
     entity_id: str = ""
+    cached: dict[str, Mapping[str, object]] = field(default_factory=dict)
 
     async def node(self) -> NodeReport:
         return self.report
@@ -98,6 +99,15 @@ class FixedCommands:
 
     def request_metrics(self) -> tuple[str, int]:
         return self.series, 0
+
+    def cached_response(self, cache_key: str) -> Mapping[str, object] | None:
+        return self.cached.get(cache_key)
+
+    def forget_cached_response(self, cache_key: str) -> bool:
+        return self.cached.pop(cache_key, None) is not None
+
+    def forget_cached_responses(self) -> None:
+        self.cached.clear()
 
     def settings(self) -> dict[str, object]:
         return self.shown

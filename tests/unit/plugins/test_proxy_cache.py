@@ -9,7 +9,7 @@ import pytest
 
 from dbless_gateway.pdk.reply import Reply
 from dbless_gateway.plugins import proxy_cache
-from dbless_gateway.plugins.proxy_cache import Entry, storage_key
+from dbless_gateway.plugins.proxy_cache import Entry, describe_stored, storage_key
 from tests.support.plugin_context import (
     START,
     FakeContext,
@@ -323,14 +323,19 @@ def test_a_response_that_breaks_off_is_not_stored() -> None:
 
 
 def test_an_entry_describes_itself() -> None:
-    entry = Entry.decode(Entry(200, [("X-A", "1")], b"{}", START, 30).encode())
+    headers = [("X-A", "1"), ("Set-Cookie", "a=1"), ("set-cookie", "b=2")]
 
-    assert entry.describe() == {
+    assert describe_stored(Entry(200, headers, b"{}", START, 30).encode()) == {
         "status": 200,
-        "headers": {"x-a": "1"},
+        "headers": {"x-a": "1", "set-cookie": ["a=1", "b=2"]},
         "body": "{}",
         "body_len": 2,
         "timestamp": START,
         "ttl": 30,
         "version": 1,
     }
+
+
+@pytest.mark.parametrize("stored", [b"", b"\0\0", b"\0\0\0\2{}", b"\0\0\0\2[]", b"\0\0\0\1x", b"\xff" * 40])
+def test_half_an_entry_is_none(stored: bytes) -> None:
+    assert describe_stored(stored) is None
