@@ -18,6 +18,9 @@ PRIORITY = 9
 
 _MODE = 0o644
 
+# A named pipe that nobody reads is an error, and does not hold up everybody until somebody does.
+_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK
+
 
 @dataclass(frozen=True, slots=True)
 class Config:
@@ -56,9 +59,8 @@ class LogFile:
     def append(self, line: bytes) -> None:
         """Write a line at the end."""
         if self._descriptor is None:
-            self._descriptor = os.open(
-                self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, _MODE
-            )
+            self._descriptor = os.open(self._path, _FLAGS, _MODE)
+            os.set_blocking(self._descriptor, True)  # Only opening must not wait: lines stay whole.
         os.write(self._descriptor, line)
 
     def close(self) -> None:

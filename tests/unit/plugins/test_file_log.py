@@ -84,7 +84,52 @@ def test_a_file_that_cannot_be_opened_is_only_logged(
     assert [record.getMessage()[:26] for record in caplog.records] == ["failed to open the file: ["] * 2
 
 
-def test_devices_work() -> None:
+@pytest.mark.parametrize("reopen", [False, True])
+def test_devices_work(reopen: bool, caplog: pytest.LogCaptureFixture) -> None:
     host = FakeHost()
-    log(make(Path("/dev/null"), host))
+    handler = make(Path("/dev/null"), host, reopen=reopen)
+    log(handler)
+    log(handler)
     close(host)
+
+    assert not caplog.records
+
+
+def test_a_pipe_that_nobody_reads_makes_nobody_wait(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path, host = tmp_path / "pipe", FakeHost()
+    os.mkfifo(path)
+    handler = make(path, host)
+    log(handler)
+    assert "failed to open the file: [Errno 6]" in caplog.records[0].getMessage()
+
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    log(handler, 404)
+    line = os.read(reader, 65536)
+    os.close(reader)
+    close(host)
+    assert json.loads(line)["response"]["status"] == 404
+
+
+def test_a_file_that_could_not_be_opened_is_tried_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path, host = tmp_path / "folder" / "access.log", FakeHost()
+    handler = make(path, host)
+    log(handler)
+    path.parent.mkdir()
+    log(handler, 404)
+    close(host)
+
+    assert len(caplog.records) == 1
+    assert json.loads(path.read_bytes())["response"]["status"] == 404
+
+
+def test_custom_fields(tmp_path: Path) -> None:
+    path, host = tmp_path / "access.log", FakeHost()
+    fields = {"nested.keys": "return 1", r"escape\.dots": "return 'x'", "response": "return nil"}
+    log(make(path, host, custom_fields_by_lua=fields))
+    close(host)
+    record = json.loads(path.read_bytes())
+
+    assert (record["nested"], record["escape.dots"]) == ({"keys": 1}, "x")
+    assert "response" not in record

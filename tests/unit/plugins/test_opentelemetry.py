@@ -138,6 +138,30 @@ def test_an_incoming_trace_is_continued() -> None:
     assert (root.trace_id.hex(), root.parent_span_id.hex()) == (T32, SPAN)
 
 
+def test_headers_may_name_another_content_type() -> None:
+    head, _ = export(context(), headers={"content-type": "application/x-other"})
+
+    assert head.lower().count(b"content-type:") == 1
+    assert b"\r\ncontent-type: application/x-other\r\n" in head
+
+
+@pytest.mark.parametrize(
+    ("headers", "trace_id", "parent"),
+    [
+        ([("b3", f"{T32}-{SPAN}-1")], T32, SPAN),
+        ([("uber-trace-id", f"{T32}:{SPAN}:0:1")], T32, SPAN),
+        ([("x-datadog-trace-id", "1234"), ("x-datadog-parent-id", "5678")], f"{1234:032x}", f"{5678:016x}"),
+    ],
+)
+def test_any_format_is_continued(headers: list[tuple[str, str]], trace_id: str, parent: str) -> None:
+    ctx = context(headers)
+    _, message = export(ctx)
+    root = message.resource_spans[0].scope_spans[0].spans[0]
+
+    assert (root.trace_id.hex(), root.parent_span_id.hex()) == (trace_id, parent)
+    assert ctx.upstream.headers.get("traceparent") is None, "what came in goes out"
+
+
 def test_resource_attributes() -> None:
     contexts = [context([("X-Zone", zone)]) for zone in ("eu", "us", "eu")]
     values = {"service.name": "gateway", "zone": "$(headers['x-zone'])", "bad": "$(no.thing)"}
@@ -159,6 +183,7 @@ def exported(ctx: FakeContext, **config: Any) -> int:
     handler = make_handler(opentelemetry, DEFAULTS | config, make_env(host))
     handler.access(ctx)
     ctx.respond()
+    handler.header_filter(ctx)
     handler.log(ctx)
     return sum(len(queue.entries) for queue in host.queues.values())
 
@@ -170,6 +195,8 @@ def exported(ctx: FakeContext, **config: Any) -> int:
         ({"sampling_rate": 0}, [], 0),
         ({"sampling_rate": 0}, [("traceparent", f"00-{T32}-{SPAN}-01")], 0),
         ({}, [("traceparent", f"00-{T32}-{SPAN}-00")], 0),
+        ({"sampling_rate": 0.5}, [("traceparent", f"00-{'0' * 14}7f{T32[16:]}-{SPAN}-01")], 2),
+        ({"sampling_rate": 0.5}, [("traceparent", f"00-{'0' * 14}80{T32[16:]}-{SPAN}-01")], 0),
         ({"sampling_rate": None}, [("traceparent", f"00-{'0' * 14}1f{T32[16:]}-{SPAN}-01")], 0),
         ({"sampling_rate": None}, [("traceparent", f"00-{'1f' + '0' * 14}{T32[16:]}-{SPAN}-01")], 2),
     ],
@@ -185,8 +212,10 @@ def test_sampling(config: dict[str, Any], headers: list[tuple[str, str]], spans:
 def test_only_logs_touch_nothing() -> None:
     ctx = context()
 
-    assert exported(ctx, traces_endpoint=None, logs_endpoint="http://c.test/v1/logs") == 0
+    logs = {"logs_endpoint": "http://c.test/v1/logs", "http_response_header_for_traceid": "X-Trace"}
+    assert exported(ctx, traces_endpoint=None, **logs) == 0
     assert ctx.upstream.headers.items() == []
+    assert ctx.response.headers.get("X-Trace") is None
 
 
 def test_without_access_the_request_is_still_exported() -> None:

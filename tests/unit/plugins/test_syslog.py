@@ -24,6 +24,25 @@ DEFAULTS: dict[str, Any] = {
 }
 
 
+FACILITIES = {
+    "kern": 0,
+    "user": 1,
+    "mail": 2,
+    "daemon": 3,
+    "auth": 4,
+    "syslog": 5,
+    "lpr": 6,
+    "news": 7,
+    "uucp": 8,
+    "cron": 9,
+    "authpriv": 10,
+    "ftp": 11,
+    **{f"local{number}": 16 + number for number in range(8)},
+}
+# At the default log_level, info.
+SHOWN_SEVERITIES = {"emerg": 0, "alert": 1, "crit": 2, "err": 3, "warning": 4, "notice": 5, "info": 6}
+
+
 def listen(path: Path) -> socket.socket:
     path.unlink(missing_ok=True)
     daemon = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -59,6 +78,12 @@ def log(host: FakeHost, status: int = 200, **config: str) -> None:
         (200, {"facility": "local7"}, 23 * 8 + 6),
         (200, {"facility": "kern", "successful_severity": "emerg"}, 0),
         (200, {"facility": "authpriv"}, 86),
+        *((200, {"facility": name}, number * 8 + 6) for name, number in FACILITIES.items()),
+        *((200, {"successful_severity": name}, 8 + number) for name, number in SHOWN_SEVERITIES.items()),
+        (400, {"client_errors_severity": "warning"}, 12),
+        (499, {"client_errors_severity": "warning", "server_errors_severity": "alert"}, 12),
+        (503, {"client_errors_severity": "crit"}, 14),
+        (200, {"log_level": "emerg", "successful_severity": "alert"}, None),
         (404, {"client_errors_severity": "warning"}, 12),
         (500, {"server_errors_severity": "crit"}, 10),
         (399, {"client_errors_severity": "crit"}, 14),

@@ -10,7 +10,7 @@ import pytest
 
 from dbless_gateway.plugins import tcp_log
 from tests.support.certificates import self_signed
-from tests.support.plugin_context import FakeContext, FakeHost, FakeTls, make_env, make_handler
+from tests.support.plugin_context import FakeContext, FakeHost, FakeTls, make_env, make_handler, make_route
 from tests.support.sinks import TcpSink
 
 
@@ -36,6 +36,44 @@ def test_lines(tls: bool) -> None:
     plain, encrypted = asyncio.run(scenario())
     assert "tls" not in plain["request"]
     assert encrypted["request"]["tls"]["client_verify"] == "NONE"
+
+
+def deliver(sink: TcpSink, **config: Any) -> dict[str, Any]:
+    """Return the record of a request that a plugin answered, as the sink got it."""
+
+    async def scenario() -> bytes:
+        host = FakeHost()
+        async with sink:
+            values = {"host": "127.0.0.1", "port": sink.port, "tls": False} | config
+            ctx = FakeContext(route=make_route("r1"))
+            ctx.respond(401)
+            make_handler(tcp_log, values, make_env(host)).log(ctx)
+            (queue,) = host.queues.values()
+            await queue.send(queue.entries)
+            (line,) = await sink.lines(1)
+            for sender in host.resources.values():
+                sender.close()
+            return line
+
+    record: dict[str, Any] = json.loads(asyncio.run(scenario()))
+    return record
+
+
+def test_a_request_that_ended_early_has_an_empty_list_of_tries() -> None:
+    assert deliver(TcpSink())["tries"] == []
+
+
+@pytest.mark.parametrize(
+    ("config", "name"),
+    [({"tls_sni": "logs.test"}, "logs.test"), ({"host": "localhost"}, "localhost"), ({}, None)],
+)
+def test_the_name_in_the_handshake(config: dict[str, Any], name: str | None) -> None:
+    names: list[str | None] = []
+    context = self_signed()
+    context.sni_callback = lambda _, found, __: names.append(found)
+    deliver(TcpSink(tls=context), tls=True, **config)
+
+    assert names == [name]
 
 
 def test_instances_with_the_same_receiver_share_a_connection() -> None:

@@ -132,6 +132,45 @@ def test_the_request_span() -> None:
     assert (span["name"], span["remoteEndpoint"]) == ("GET /a", {"ipv6": "::1"})
 
 
+def test_items_that_are_no_tags_are_logged(caplog: pytest.LogCaptureFixture) -> None:
+    headers = [("X-Tags", "a=1;junk; =2;b= ;c=d=e"), ("Zipkin-Tags", "z=1")]
+    tags = trace(context(headers), tags_header="X-Tags")[-1]["tags"]
+
+    assert {name: tags.get(name) for name in ("a", "b", "c", "z")} == {
+        "a": "1",
+        "b": None,
+        "c": "d=e",
+        "z": None,
+    }
+    assert [record.getMessage() for record in caplog.records] == [
+        f"Could not parse the following Zipkin tags: {item}" for item in ("junk", "=2", "b=")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("facts", "config", "name"),
+    [
+        ({}, {}, "api"),
+        ({"service": make_service("s1", name=None, host="api.test")}, {}, "api.test"),
+        ({"service": None}, {"default_service_name": "other"}, "other"),
+        ({"service": None}, {}, None),
+    ],
+)
+def test_the_name_of_the_remote_service(
+    facts: dict[str, Any], config: dict[str, Any], name: str | None
+) -> None:
+    attempt, proxy, _ = trace(context(**facts), **config)
+
+    assert attempt["remoteEndpoint"].get("serviceName") == name
+    assert proxy["remoteEndpoint"].get("serviceName") == name
+
+
+def test_names_of_spans_with_the_path() -> None:
+    names = [span["name"] for span in trace(context(), http_span_name="method_path")]
+
+    assert names == ["GET /a (balancer try 1)", "GET /a (proxy)", "GET /a"]
+
+
 def test_the_other_spans() -> None:
     failed = TRY | {"state": "failed", "code": 502}
     first, second, proxy, _ = trace(context(tries=[failed, TRY]))
@@ -191,6 +230,11 @@ def test_an_incoming_trace_is_continued(
         ({"sample_ratio": 0}, [], 0),
         ({"sample_ratio": 0}, [W3C], 3),
         ({}, [("traceparent", f"00-{T32}-{SPAN}-00")], 0),
+        ({}, [("b3", "0")], 0),
+        ({"sample_ratio": 0}, [("b3", "1")], 3),
+        ({"sample_ratio": 0}, [("x-b3-flags", "1")], 3),
+        ({"sample_ratio": 0}, [("x-b3-traceid", T32), ("x-b3-spanid", SPAN)], 0),
+        ({}, [("x-b3-sampled", "junk")], 3),
         ({"http_endpoint": None}, [], 0),
     ],
 )
@@ -198,7 +242,7 @@ def test_sampling(config: dict[str, Any], headers: list[tuple[str, str]], spans:
     ctx = context(headers)
 
     assert len(trace(ctx, **config)) == spans
-    assert any(ctx.upstream.headers.get(name) for name in ("x-b3-traceid", "traceparent"))
+    assert any(ctx.upstream.headers.get(name) for name in ("x-b3-traceid", "traceparent", "b3"))
 
 
 def test_without_access_there_are_spans_but_no_propagation() -> None:
