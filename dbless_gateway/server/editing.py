@@ -12,15 +12,9 @@ from collections.abc import Sequence
 
 from dbless_gateway.config.problems import Problem
 from dbless_gateway.server.editor import EditRequest
-from dbless_gateway.server.frames import FrameReader, frame
-from dbless_gateway.server.load_messages import END, REQUEST, SLICE, Loaded
-from dbless_gateway.server.loading import (
-    LOAD_TIMEOUT_S,
-    READ_BYTES,
-    Configuration,
-    LoaderFailed,
-    outcome,
-)
+from dbless_gateway.server.frames import frame
+from dbless_gateway.server.load_messages import REQUEST
+from dbless_gateway.server.loading import LOAD_TIMEOUT_S, READ_BYTES, Answer, Configuration, LoaderFailed
 from dbless_gateway.server.spawning import child_command, child_environment
 
 EDITOR_MODULE = "dbless_gateway.server.editor"
@@ -100,15 +94,10 @@ class EditorProcess:
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.write(frame(REQUEST, pickle.dumps(request)))
-        loaded: Loaded | None = None
-        slices: list[bytes] = []
-        frames = FrameReader()
-        while data := await process.stdout.read(READ_BYTES):
-            for kind, body in frames.feed(data):
-                if kind == SLICE:
-                    slices.append(body)
-                elif kind == END and loaded is not None:
-                    return outcome(loaded, slices)
-                else:
-                    loaded = pickle.loads(body)
+        answer = Answer()
+        while not answer.is_complete and (data := await process.stdout.read(READ_BYTES)):
+            answer.feed(data)
+        found = answer.outcome() if answer.is_complete else None
+        if found is not None:
+            return found
         raise LoaderFailed(f"the editor ended with code {await process.wait()}")

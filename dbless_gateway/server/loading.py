@@ -18,7 +18,7 @@ from dbless_gateway.config.problems import Problem
 from dbless_gateway.config.schemas import Schema
 from dbless_gateway.runtime.report import CertificateExpiry
 from dbless_gateway.server.frames import FrameReader
-from dbless_gateway.server.load_messages import SLICE, Loaded, LoadRequest
+from dbless_gateway.server.load_messages import END, SLICE, Loaded, LoadRequest
 from dbless_gateway.server.spawning import child_environment
 
 LOADER_MODULE = "dbless_gateway.server.loader"
@@ -74,32 +74,49 @@ async def _converse(
     assert process.stdout is not None
     process.stdin.write(request)
     process.stdin.write_eof()
-    loaded: Loaded | None = None
-    slices: list[bytes] = []
-    frames = FrameReader()
+    answer = Answer()
     while data := await process.stdout.read(READ_BYTES):
-        for kind, body in frames.feed(data):
-            if kind == SLICE:
-                slices.append(body)
-            else:
-                loaded = pickle.loads(body)
+        answer.feed(data)
     code = await process.wait()
-    if loaded is None or code != 0:
+    found = answer.outcome()
+    if found is None or code != 0:
         raise LoaderFailed(f"the loader ended with code {code}")
-    return outcome(loaded, slices)
+    return found
 
 
-def outcome(loaded: Loaded, slices: Sequence[bytes]) -> Configuration | tuple[Problem, ...]:
-    """Return the configuration, or why there is none."""
-    if any(problem.severity == "error" for problem in loaded.problems):
-        return loaded.problems
-    return Configuration(
-        loaded.hash,
-        loaded.counts,
-        loaded.problems,
-        tuple(slices),
-        loaded.texts,
-        loaded.plugin_schemas,
-        loaded.certificates,
-        loaded.edit,
-    )
+class Answer:
+    """What a loader or an editor says, as it comes."""
+
+    def __init__(self) -> None:
+        self.is_complete = False  # only an editor says so; a loader ends
+        self._frames = FrameReader()
+        self._loaded: Loaded | None = None
+        self._slices: list[bytes] = []
+
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes."""
+        for kind, body in self._frames.feed(data):
+            if kind == SLICE:
+                self._slices.append(body)
+            elif kind == END:
+                self.is_complete = True
+            else:
+                self._loaded = pickle.loads(body)
+
+    def outcome(self) -> Configuration | tuple[Problem, ...] | None:
+        """Return the configuration, or why there is none; None when neither was said."""
+        loaded = self._loaded
+        if loaded is None:
+            return None
+        if any(problem.severity == "error" for problem in loaded.problems):
+            return loaded.problems
+        return Configuration(
+            loaded.hash,
+            loaded.counts,
+            loaded.problems,
+            tuple(self._slices),
+            loaded.texts,
+            loaded.plugin_schemas,
+            loaded.certificates,
+            loaded.edit,
+        )

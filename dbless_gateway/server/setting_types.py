@@ -126,12 +126,6 @@ def integer(minimum: int, maximum: int | None = None) -> Reader:
     return read
 
 
-def optional_integer(minimum: int) -> Reader:
-    """Make a reader of whole numbers for which an empty text means "unset"."""
-    read_number = integer(minimum)
-    return lambda name, value: None if value == "" else read_number(name, value)
-
-
 def seconds(name: str, value: str) -> float:
     """Read a time such as ``60``, ``60s``, ``500ms`` or ``1m``."""
     match = _TIME.fullmatch(value)

@@ -19,8 +19,6 @@ from dbless_gateway.server import setting_types as types
         (types.boolean, "false", False),
         (types.integer(0), "0", 0),
         (types.integer(1, 1000), "1000", 1000),
-        (types.optional_integer(0), "", None),
-        (types.optional_integer(0), "7", 7),
         (types.seconds, "60", 60.0),
         (types.seconds, "60s", 60.0),
         (types.seconds, "500ms", 0.5),
