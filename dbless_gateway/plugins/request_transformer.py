@@ -53,11 +53,11 @@ class Replacements:
 @dataclass(frozen=True, slots=True)
 class Config:
     http_method: str | None
-    remove: Names
-    rename: Names
-    replace: Replacements
-    add: Names
-    append: Names
+    remove: Names | None
+    rename: Names | None
+    replace: Replacements | None
+    add: Names | None
+    append: Names | None
 
 
 class _Action(NamedTuple):
@@ -80,7 +80,8 @@ class Handler:
 
     def __init__(self, config: Config, env: PluginEnv) -> None:
         self._log = env.log
-        self._path = _template("replace.uri", config.replace.uri) if config.replace.uri else None
+        uri = config.replace.uri if config.replace is not None else None
+        self._path = _template("replace.uri", uri) if uri else None
         self._method = config.http_method
         self._headers = _actions(config, "headers")
         self._body = _actions(config, "body")
@@ -226,12 +227,15 @@ def _fill_fields(fields: Fields, actions: _Actions, scope: RequestScope) -> None
 
 
 def _actions(config: Config, part: str) -> _Actions:
+    def entries(action: str, record: Names | Replacements | None) -> tuple[str, tuple[str, ...]]:
+        return f"{action}.{part}", getattr(record, part) or () if record is not None else ()
+
     return _Actions(
-        remove=[entry.name for entry in parse_entries(f"remove.{part}", getattr(config.remove, part) or ())],
-        rename=list(_renames(f"rename.{part}", getattr(config.rename, part) or ())),
-        replace=list(_values(f"replace.{part}", getattr(config.replace, part) or ())),
-        add=list(_values(f"add.{part}", getattr(config.add, part) or ())),
-        append=list(_values(f"append.{part}", getattr(config.append, part) or ())),
+        remove=[entry.name for entry in parse_entries(*entries("remove", config.remove))],
+        rename=list(_renames(*entries("rename", config.rename))),
+        replace=list(_values(*entries("replace", config.replace))),
+        add=list(_values(*entries("add", config.add))),
+        append=list(_values(*entries("append", config.append))),
     )
 
 

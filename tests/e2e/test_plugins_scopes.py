@@ -18,11 +18,11 @@ import pytest
 from tests.support.client import fetch
 from tests.support.config import document, service, write
 from tests.support.gateway import Gateway
-from tests.support.origin import Origin
+from tests.support.origin import Origin, OriginConnection
 from tests.support.wire import Response
 
 Lines = tuple[tuple[str, str], ...]
-Ask = Callable[[Lines], Response]
+Ask = Callable[..., Response]  # of headers and, optionally, a body
 SCOPES = ("consumer", "route", "service", "global")
 # One consumer for each scope, in the group of that name.
 CONSUMERS: list[dict[str, Any]] = [
@@ -59,6 +59,41 @@ def _group(ask: Ask) -> str:
     return " ".join(scope for scope in SCOPES if ask((("apikey", f"key-{scope}"),)).status == 200)
 
 
+def _header(name: str) -> Callable[[Ask], str]:
+    return lambda ask: str(ask(()).get(name))
+
+
+def _named_in_header(before: str, after: str = "") -> Callable[[Ask], str]:
+    def find(ask: Ask) -> str:
+        names = ask(()).names
+        return " ".join(scope for scope in SCOPES if f"{before}{scope}{after}" in names)
+
+    return find
+
+
+def _largest_body(ask: Ask) -> str:
+    sizes = [size for size in range(1, len(SCOPES) + 1) if ask((), bytes(size)).status == 200]
+    return SCOPES[max(sizes) - 1]
+
+
+def _rank(scope: str) -> int:
+    return SCOPES.index(scope) + 1
+
+
+def _limit(ask: Ask) -> str:
+    return SCOPES[int(ask(()).get("X-RateLimit-Limit-Year") or 0) // 1000 - 1]
+
+
+def _shown_of_the_cache(scope: str) -> dict[str, bool]:
+    return {"X-Cache-Status": scope in ("consumer", "route"), "X-Cache-Key": scope in ("consumer", "service")}
+
+
+def _cache_headers(ask: Ask) -> str:
+    names = ask(()).names
+    shown = {name: name in names for name in ("X-Cache-Status", "X-Cache-Key")}
+    return " ".join(scope for scope in SCOPES if _shown_of_the_cache(scope) == shown)
+
+
 def _agent(ask: Ask) -> str:
     return " ".join(scope for scope in SCOPES if ask((("User-Agent", scope),)).status == 403)
 
@@ -73,6 +108,23 @@ CASES = [
     Case("ip-restriction", lambda scope: {"deny": ["127.0.0.1"], "message": scope}, _message,
         of_consumer=True),
     Case("request-termination", lambda scope: {"message": scope}, _message, of_consumer=True),
+    Case("correlation-id", lambda scope: {"header_name": scope, "echo_downstream": True},
+        _named_in_header("")),
+    Case("cors", lambda scope: {"exposed_headers": [scope]}, _header("Access-Control-Expose-Headers"),
+        needs_consumer=False),
+    Case("redirect", lambda scope: {"location": f"{scope}://a.test"},
+        lambda ask: _header("Location")(ask).partition(":")[0], of_consumer=True),
+    Case("request-size-limiting", lambda scope: {"allowed_payload_size": _rank(scope), "size_unit": "bytes"},
+        _largest_body, of_consumer=True),
+    Case("rate-limiting", lambda scope: {"year": 1000 * _rank(scope)}, _limit, of_consumer=True),
+    Case("response-ratelimiting", lambda scope: {"limits": {scope: {"year": 9}}},
+        _named_in_header("X-RateLimit-Limit-", "-year"), of_consumer=True),
+    Case("request-transformer", lambda scope: {"add": {"headers": [f"X-Scope:{scope}"]}}, _header("X-Seen"),
+        of_consumer=True),
+    Case("response-transformer", lambda scope: {"add": {"headers": [f"X-Scope:{scope}"]}},
+        _header("X-Scope"), of_consumer=True),
+    Case("proxy-cache", lambda scope: {"strategy": "memory", "response_headers": _shown_of_the_cache(scope)},
+        _cache_headers, of_consumer=True),
     Case("session", lambda scope: {"secret": "of sessions", "cookie_name": scope}, _cookie),
 ]  # fmt: skip
 
@@ -96,8 +148,14 @@ def _document(case: Case, address: str) -> str:
 
 @pytest.fixture(scope="module")
 def origin() -> Iterator[Origin]:
-    with Origin() as running:
+    with Origin(answer) as running:
         yield running
+
+
+def answer(connection: OriginConnection) -> None:
+    """Tell the client what a plugin has told the target."""
+    seen = connection.receive().get("X-Scope")
+    connection.answer(b"origin", headers=(("X-Seen", seen),) if seen else ())
 
 
 @pytest.fixture(scope="module")
@@ -115,11 +173,12 @@ def test_the_most_specific_instance_runs(gateway: Gateway, origin: Origin, case:
     assert loaded.status == 201, loaded.raw
 
     def in_force(path: str, consumer: str) -> str:
-        def ask(headers: Lines) -> Response:
+        def ask(headers: Lines, body: bytes = b"") -> Response:
             # A key that the case sends itself comes instead of the consumer's.
             own = any(name == "apikey" for name, _ in headers)
             key = (("apikey", f"key-{consumer}"),) if case.needs_consumer and not own else ()
-            return gateway.fetch(path, headers=(*key, *headers))
+            method = "POST" if body else "GET"
+            return gateway.fetch(path, method=method, headers=(*key, *headers), body=body)
 
         return case.find(ask)
 

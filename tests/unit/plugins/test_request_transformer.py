@@ -226,6 +226,14 @@ def test_a_template_that_fails_is_an_error_of_the_gateway(changes: dict[str, Any
     assert run(changes, FakeContext()) == 500
 
 
+def test_records_may_be_null() -> None:
+    ctx = FakeContext(target="/?a=1", headers=[("X-A", "1")])
+    nothing = dict.fromkeys(ACTIONS)
+    assert run(nothing | {"http_method": "PUT"}, ctx) == 0
+
+    assert (ctx.upstream.method, ctx.upstream.headers.items()) == ("PUT", [("X-A", "1")])
+
+
 def test_method() -> None:
     ctx = FakeContext("POST", "/?a=1", [FORM], b"a=2&b=3")
     run({"http_method": "GET"}, ctx)
