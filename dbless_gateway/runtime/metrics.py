@@ -136,18 +136,22 @@ class SharedMetrics:
         return self._adder(place)
 
     def histogram(self, name: str, labels: Labels) -> Callable[[int], None]:
-        """Return what counts a value; buckets are made when they are first hit."""
+        """Return what counts a value; buckets are made when they are first hit, and the sum with the first
+        of them: what was never measured is not shown.
+        """
         bounds = METRICS[name].bounds
-        add_sum = self._adder(self._place(_series(f"{name}_sum", labels)))
+        add_sum: Callable[[int], None] = _ignore
         adders: list[Callable[[int], None] | None] = [None] * (len(bounds) + 1)
 
         def observe(value: int) -> None:
+            nonlocal add_sum
             index = bisect_left(bounds, value)
             add = adders[index]
             if add is None:
                 bound = str(bounds[index]) if index < len(bounds) else "+Inf"
                 place = self._place(_series(f"{name}_bucket", (*labels, ("le", bound))))
                 add = adders[index] = self._adder(place)
+                add_sum = self._adder(self._place(_series(f"{name}_sum", labels)))
             add(1)
             add_sum(value)
 

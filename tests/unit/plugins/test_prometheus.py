@@ -106,9 +106,25 @@ def test_answers_of_the_gateway_and_missing_values() -> None:
     ctx.source, ctx.latency_upstream_ms, ctx.request_size = "kong", -1, 0
     counted = count(ALL, ctx)
 
-    assert not any(text.startswith("upstream_latency_ms_bucket") for text in counted)
+    assert not any("upstream_latency_ms" in text for text in counted)
     assert sum(value for text, value in counted.items() if 'direction="ingress"' in text) == 0
     assert any('source="kong"' in text for text in counted)
+
+
+@pytest.mark.parametrize(
+    ("latency_ms", "kong", "others"),
+    [(0, "1", "25"), (1, "1", "25"), (8, "10", "25"), (26, "30", "50"), (60_001, "+Inf", "+Inf")],
+)
+def test_buckets(latency_ms: int, kong: str, others: str) -> None:
+    ctx = context()
+    ctx.latency_kong_ms = ctx.latency_upstream_ms = ctx.latency_total_ms = latency_ms
+    labels = 'service="api",route="users",workspace="default"'
+    bounds = {"kong_latency_ms": kong, "upstream_latency_ms": others, "request_latency_ms": others}
+
+    assert count({"latency_metrics": True}, ctx) == {
+        **{f'kong_{name}_bucket{{{labels},le="{bound}"}}': 1 for name, bound in bounds.items()},
+        **{f"kong_{name}_sum{{{labels}}}": latency_ms for name in bounds},
+    }
 
 
 def test_the_memory_of_combinations_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

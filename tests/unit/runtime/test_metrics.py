@@ -33,6 +33,19 @@ def test_counters(metrics: SharedMetrics) -> None:
     assert metrics.errors == 0
 
 
+def test_a_histogram_is_there_when_it_has_measured_something(metrics: SharedMetrics) -> None:
+    observe = metrics.histogram("kong_upstream_latency_ms", LABELS)
+    assert metrics.read() == {}
+
+    for value in (24, 26, 26):
+        observe(value)
+    assert metrics.read() == {
+        'kong_upstream_latency_ms_bucket{service="s",route="r",le="25"}': 1,
+        'kong_upstream_latency_ms_bucket{service="s",route="r",le="50"}': 2,
+        'kong_upstream_latency_ms_sum{service="s",route="r"}': 76,
+    }
+
+
 def test_full_memory_is_counted_as_an_error() -> None:
     metrics = SharedMetrics.create(size_bytes=64)
     metrics.counter("a", [])(1)
