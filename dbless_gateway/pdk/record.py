@@ -16,7 +16,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 
@@ -31,6 +31,7 @@ from dbless_gateway.pdk.plugin import ConfigError, PluginEnv
 from dbless_gateway.pdk.redaction import REDACTED, redacted_query, secret_names
 
 Record = dict[str, Any]
+Mode = Literal["set", "add", "replace"]
 
 # The only workspace there is; the id is the same on every node, as Kong's default workspace is for its tools.
 WORKSPACE_ID = "00000000-0000-0000-0000-000000000000"
@@ -47,9 +48,12 @@ _REMEMBERED_NAMES = 1000
 _UNESCAPED_DOT = re.compile(r"(?<!\\)\.")
 
 
-def set_log_value(ctx: Context, path: str, value: Any) -> None:
-    """Put a value into the record of this exchange; None takes the field away. The path is dotted."""
-    ctx.shared.setdefault(_LOG_VALUES, []).append((path, value))
+def set_log_value(ctx: Context, path: str, value: Any, mode: Mode = "set") -> None:
+    """Put a value into the record of this exchange; None takes the field away. The path is dotted.
+
+    Mode ``add`` leaves a field alone that is there, ``replace`` one that is not.
+    """
+    ctx.shared.setdefault(_LOG_VALUES, []).append((path, value, mode))
 
 
 def split_path(path: str) -> list[str]:
@@ -93,8 +97,10 @@ class Recorder:
             "workspace_name": WORKSPACE_NAME,
         }
         self._add_entities(record, ctx)
-        for name, value in ctx.shared.get(_LOG_VALUES, ()):
-            _place(record, split_path(name), value)
+        for name, value, mode in ctx.shared.get(_LOG_VALUES, ()):
+            steps = split_path(name)
+            if mode == "set" or _has(record, steps) == (mode == "replace"):
+                _place(record, steps, value)
         for path, evaluate in self._custom:
             self._place_custom(record, path, evaluate, ctx)
         return record
@@ -212,6 +218,16 @@ def entity_record(entity: Any) -> Record:
     if isinstance(record.get("service"), str):
         record["service"] = {"id": record["service"]}
     return record | {"ws_id": WORKSPACE_ID}
+
+
+def _has(record: Record, path: list[str]) -> bool:
+    """Tell whether there is a field at a path."""
+    found: Any = record
+    for step in path:
+        if not isinstance(found, dict) or step not in found:
+            return False
+        found = found[step]
+    return True
 
 
 def _place(record: Record, path: list[str], value: Any) -> None:

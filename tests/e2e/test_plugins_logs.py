@@ -14,9 +14,11 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.client import fetch
+from tests.support.config import service, write
 from tests.support.gateway import Gateway
 from tests.support.origin import Origin
 from tests.support.plugin_routes import write_plugin_routes
+from tests.support.ports import free_ports
 from tests.support.wire import TIMEOUT_S, Request
 
 HTTP_SINKS = ("http-log", "opentelemetry", "zipkin")
@@ -161,3 +163,27 @@ def test_prometheus(stage: Stage) -> None:
     }
 
     assert counted["route-prometheus"] == 1
+
+
+def test_a_retried_request_tells_every_try(tmp_path: Path) -> None:
+    dead = free_ports(1)[0]
+    with Origin() as origin:
+        alive = {"target": origin.address, "weight": 1}
+        targets = [{"target": f"127.0.0.1:{dead}", "weight": 1}, alive]
+        log = {"name": "file-log", "config": {"path": str(tmp_path / "requests.log")}}
+        dead_service = service(f"127.0.0.1:{dead}", "/dead", retries=1)
+        balanced = {"name": "up", "host": "up", "routes": [{"name": "up", "paths": ["/up"]}]}
+        upstreams = [{"name": "up", "targets": targets}]
+        file = write(tmp_path, balanced, dead_service, plugins=[log], upstreams=upstreams)
+        with Gateway(file) as gateway:
+            # Round-robin over two: one of these meets the dead one first.
+            statuses = [gateway.fetch(path).status for path in ("/up", "/up", "/dead")]
+    *up, failed = [json.loads(line) for line in (tmp_path / "requests.log").read_text().splitlines()]
+
+    assert statuses == [200, 200, 502]
+    assert sorted(record["upstream_status"] for record in up) == ["200", "502, 200"]
+    (retried,) = [record for record in up if len(record["tries"]) == 2]
+    first, second = retried["tries"]
+    assert (first["port"], first["state"], first["code"]) == (dead, "failed", 502)
+    assert second.keys().isdisjoint({"state", "code"})
+    assert (failed["upstream_status"], failed["source"]) == ("502, 502", "kong")

@@ -214,6 +214,44 @@ def test_values_of_other_plugins(path: str, value: Any, expected: dict[str, Any]
     assert "no" not in made
 
 
+@pytest.mark.parametrize(
+    ("path", "mode", "expected"),
+    [
+        ("client_ip", "set", "new"),
+        ("client_ip", "add", "10.0.0.9"),
+        ("client_ip", "replace", "new"),
+        ("mine", "set", "new"),
+        ("mine", "add", "new"),
+        ("mine", "replace", None),
+        ("service.name", "add", "api"),
+        ("service.name", "replace", "new"),
+        ("service.mine", "add", "new"),
+        ("client_ip.mine", "replace", None),
+    ],
+)
+def test_modes_of_values(path: str, mode: Any, expected: str | None) -> None:
+    ctx = _proxied()
+    set_log_value(ctx, path, "new", mode)
+    found: Any = Recorder(make_env()).record(ctx)
+    for step in path.split("."):
+        found = found.get(step) if isinstance(found, dict) else None
+
+    assert found == expected
+
+
+def test_values_are_put_in_the_order_in_which_they_were_set() -> None:
+    ctx = _proxied()
+    set_log_value(ctx, "mine", 1, "add")
+    set_log_value(ctx, "mine", 2, "add")
+    set_log_value(ctx, "mine.below", 3)
+    set_log_value(ctx, "other", 4)
+    set_log_value(ctx, "other", None)
+    made = Recorder(make_env()).record(ctx)
+
+    assert made["mine"] == {"below": 3}
+    assert "other" not in made
+
+
 def test_changing_an_entity_does_not_change_later_records() -> None:
     recorder = Recorder(make_env())
     ctx = _proxied()
