@@ -23,13 +23,14 @@ from dbless_gateway import __version__
 from dbless_gateway.admin.api import ADMIN_API, STATUS_API, Api, Endpoint
 from dbless_gateway.admin.server import AdminServer
 from dbless_gateway.config.problems import Problem
-from dbless_gateway.runtime.report import NO_HASH, LoadTotals, NodeReport, ReloadReport, merge_counts
+from dbless_gateway.runtime.report import NO_HASH, NodeReport, ReloadReport, merge_counts
 from dbless_gateway.server import logs
 from dbless_gateway.server.activation import PassedSockets
 from dbless_gateway.server.configurations import Configurations
 from dbless_gateway.server.control import LogLevel, ReopenLogs
 from dbless_gateway.server.listen import Listen
 from dbless_gateway.server.listeners import Listener, ListenError, bind_all
+from dbless_gateway.server.load_history import LoadHistory, headlines
 from dbless_gateway.server.loading import LOADER_MODULE, Configuration, LoaderFailed
 from dbless_gateway.server.node_commands import NodeCommands
 from dbless_gateway.server.node_health import NodeHealth
@@ -72,9 +73,7 @@ class Supervisor:
         self._configurations = Configurations(settings, loader_command or child_command(LOADER_MODULE))
         self._commands = NodeCommands(self, settings)
         self._started_at = time.time()
-        self._configuration_since: float | None = None
-        self._last_load: ReloadReport | None = None
-        self._loads = LoadTotals()
+        self._history = LoadHistory()
         self._draining = False
         self._fast = asyncio.Event()
         self._ending = asyncio.Event()
@@ -183,7 +182,8 @@ class Supervisor:
             return self._refuse_to_start(problems)
         # Before readiness: who is told that the node is ready may read everything.
         await self._health.adopt(loaded.slices, Receipt())
-        self._note_load("started", NO_HASH, loaded, began)
+        told = {"pid": os.getpid(), "workers": self._settings.workers, **self._addresses}
+        self._history.started(loaded, began, told)
         await self._configurations.note_served(loaded)
         self._spawn(self._pool.watch_over())
         self._spawn(self._health.sweep_regularly())
@@ -214,9 +214,9 @@ class Supervisor:
         try:
             loaded = await self._configurations.load()
         except LoaderFailed as error:
-            return self._note_rejected(None, (str(error),), began)
+            return self._rejected(None, (str(error),), began)
         if not isinstance(loaded, Configuration):
-            return self._note_rejected(None, _headlines(loaded), began)
+            return self._rejected(None, headlines(loaded), began)
         return await self._move(loaded, began)
 
     async def _move(self, loaded: Configuration, began: float) -> ReloadReport:
@@ -224,15 +224,15 @@ class Supervisor:
         served = self._pool.configuration
         assert served is not None
         if loaded.hash == served.hash:
-            return self._note_load("unchanged", served.hash, loaded, began)
+            return self._history.unchanged(loaded, began)
         receipt = Receipt()
         problems = await self._pool.move(loaded, receipt)
         if problems:
-            return self._note_rejected(loaded.hash, _headlines(problems), began)
+            return self._rejected(loaded.hash, headlines(problems), began)
         assert self._health is not None
         await self._health.adopt(loaded.slices, receipt)
         await self._configurations.note_served(loaded)
-        return self._note_load("reloaded", served.hash, loaded, began, receipt)
+        return self._history.reloaded(served.hash, loaded, began, receipt)
 
     async def serve(self, supply: Callable[[], Configuration | None]) -> ReloadReport | None:
         """Move all workers to what ``supply`` returns when its turn comes; None: it thought better of it."""
@@ -251,51 +251,10 @@ class Supervisor:
         async for _ in changes(self._watched(), self._known):
             await self.reload()
 
-    def _note_load(
-        self,
-        outcome: str,
-        old_hash: str,
-        loaded: Configuration,
-        began: float,
-        receipt: Receipt | None = None,
-    ) -> ReloadReport:
-        now = time.time()
-        duration_ms = (time.monotonic() - began) * 1000
-        for headline in _headlines(loaded.warnings):
-            logs.event(_log, "warn", headline)
-        report = ReloadReport(outcome, now, old_hash, loaded.hash, duration_ms, loaded.counts)
-        if receipt is not None:
-            report = receipt.complete(report)
-        fields: dict[str, Any] = {"hash": loaded.hash, "duration_ms": duration_ms, **loaded.counts}
-        if outcome == "started":
-            fields |= {"pid": os.getpid(), "workers": self._settings.workers}
-            fields |= self._addresses
-        else:
-            fields = {"old_hash": old_hash} | fields | {"swap_ms": report.swap_ms} | dict(report.kept)
-        logs.event(_log, "notice", outcome, **fields)
-        for reason in report.reasons:
-            logs.event(_log, "notice", reason)
-        if outcome != "unchanged":
-            self._configuration_since = now
-        return self._note(report)
-
-    def _note(self, report: ReloadReport) -> ReloadReport:
-        self._last_load = report
-        self._loads = self._loads.after(report)
-        return report
-
-    def _note_rejected(self, new_hash: str | None, reasons: Sequence[str], began: float) -> ReloadReport:
+    def _rejected(self, new_hash: str | None, reasons: Sequence[str], began: float) -> ReloadReport:
         assert self._pool is not None
         assert self._pool.configuration is not None
-        old_hash = self._pool.configuration.hash
-        duration_ms = (time.monotonic() - began) * 1000
-        told = {"serving_hash": old_hash, "problems": len(reasons), "duration_ms": duration_ms}
-        logs.event(_log, "error", "rejected: the old configuration goes on serving", **told)
-        for reason in reasons:
-            logs.event(_log, "error", reason)
-        return self._note(
-            ReloadReport("rejected", time.time(), old_hash, new_hash, duration_ms, problems=tuple(reasons))
-        )
+        return self._history.rejected(self._pool.configuration.hash, new_hash, reasons, began)
 
     # Going down.
 
@@ -364,22 +323,22 @@ class Supervisor:
 
     def node_now(self) -> NodeReport:
         """Return the node's state as last reported."""
-        pool = self._pool
-        configuration = pool.configuration if pool is not None and self._configuration_since else None
+        pool, history = self._pool, self._history
+        configuration = pool.configuration if pool is not None and history.served_since else None
         return NodeReport(
             node_id=self._settings.node_id,
             version=__version__,
             supervisor_pid=os.getpid(),
             started_at=self._started_at,
             configuration_hash=configuration.hash if configuration else NO_HASH,
-            configuration_since=self._configuration_since,
+            configuration_since=history.served_since,
             serves_last_good=self._configurations.serves_last_good,
             draining=self._draining or self._ending.is_set(),
             workers_wanted=self._settings.workers,
             workers=pool.reports() if pool is not None else (),
             counts=pool.counts() if pool is not None else merge_counts([], {}),
-            last_load=self._last_load,
-            loads=self._loads,
+            last_load=history.last,
+            loads=history.totals,
             shared_memory_bytes=self._shared.sizes() if self._shared is not None else {},
             certificates=configuration.certificates if configuration else (),
         )
@@ -449,7 +408,3 @@ async def _unless(event: asyncio.Event, work: Coroutine[Any, Any, _Result]) -> _
 def _print(problems: Sequence[Problem]) -> None:
     for problem in problems:
         sys.stderr.write(problem.headline() + "\n")
-
-
-def _headlines(problems: Sequence[Problem]) -> tuple[str, ...]:
-    return tuple(problem.headline() for problem in problems)
