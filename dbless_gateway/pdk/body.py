@@ -67,7 +67,7 @@ def parse_body(body: bytes | None, content_type: str | None) -> Fields | None:
         return _parse_json(body)
     if kind == MULTIPART:
         found = _BOUNDARY.search(content_type or "")
-        return MultipartFields.parse(body, (found[1] or found[2]).encode()) if found else None
+        return MultipartFields.parse(body, (found[1] or found[2]).encode("latin-1")) if found else None
     return None
 
 
@@ -79,7 +79,7 @@ def empty_body(content_type: str | None) -> Fields | None:
     if kind == JSON:
         return JsonFields({})
     found = _BOUNDARY.search(content_type or "") if kind == MULTIPART else None
-    return MultipartFields((found[1] or found[2]).encode(), []) if found else None
+    return MultipartFields((found[1] or found[2]).encode("latin-1"), []) if found else None
 
 
 def append_json(value: dict[str, Any], name: str, item: Any) -> None:

@@ -44,7 +44,7 @@ def response_ttl_s(directives: Directives, expires: list[str], now: float) -> fl
         return 0.0
     try:
         return max(parsedate_to_datetime(expires[-1]).timestamp() - now, 0.0)
-    except ValueError:
+    except (ValueError, OverflowError):
         return 0.0
 
 

@@ -31,6 +31,11 @@ def parse_entries(field: str, texts: Iterable[str]) -> Iterator[Entry]:
         yield Entry(place, found[1], found[2])
 
 
+def wire_text(text: str) -> str:
+    """Return text as headers carry it: a character for each byte of its UTF-8."""
+    return text.encode("utf-8", "surrogateescape").decode("latin-1")
+
+
 def check_header_name(field: str, name: str) -> None:
     """Raise ``ConfigError`` when a header cannot have this name."""
     if not _HEADER_NAME.fullmatch(name):

@@ -27,6 +27,14 @@ def parse_query(raw: str, errors: str = "replace") -> QueryPairs:
     return pairs
 
 
+def parse_wire_query(raw: str) -> QueryPairs:
+    """Return the decoded arguments of a query as it came, a character for each byte.
+
+    Bytes that are not UTF-8 become surrogates, which ``encode_query`` makes the same bytes again.
+    """
+    return parse_query(raw.encode("latin-1").decode("utf-8", "surrogateescape"), "surrogateescape")
+
+
 def encode_query(pairs: Iterable[tuple[str, str | bool]]) -> str:
     """Return the query string of these arguments."""
     return "&".join(

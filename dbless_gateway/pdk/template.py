@@ -2,6 +2,8 @@
 
 Everything outside of ``$(...)`` is literal; an expression reaches to the parenthesis that balances. nil and
 false render as nothing. A template without expressions costs nothing: it is its text.
+
+Text is UTF-8 decoded, whatever it comes from; bytes that are not UTF-8 are surrogates.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from dbless_gateway.pdk.expression import (
     compile_expression,
     to_text,
 )
+from dbless_gateway.pdk.query import parse_wire_query
 
 
 class Template:
@@ -48,7 +51,7 @@ class RequestScope(Mapping[str, Any]):
         self._values: dict[str, Any] = {}
         self._sources: dict[str, Callable[[], Any]] = {
             "headers": lambda: HeaderTable(_request_headers(ctx, self.removed)),
-            "query_params": lambda: _one_or_all(ctx.query_args()),
+            "query_params": lambda: _one_or_all(_arguments(ctx)),
             "uri_captures": lambda: _captures(ctx),
             "shared": lambda: ctx.shared,
         }
@@ -73,11 +76,19 @@ class HeaderTable:
     def __init__(self, headers: list[tuple[str, str]]) -> None:
         values: dict[str, list[str]] = {}
         for name, value in headers:
-            values.setdefault(_plain(name), []).append(value)
+            text = value.encode("latin-1").decode("utf-8", "surrogateescape")
+            values.setdefault(_plain(name), []).append(text)
         self._values = _one_or_all(values)
 
     def get(self, name: Any) -> Any:
         return self._values.get(_plain(str(name)))
+
+
+def _arguments(ctx: Context) -> dict[str, list[str | bool]]:
+    values: dict[str, list[str | bool]] = {}
+    for name, value in parse_wire_query(ctx.raw_query or ""):
+        values.setdefault(name, []).append(value)
+    return values
 
 
 def _request_headers(ctx: Context, removed: Set[str]) -> list[tuple[str, str]]:

@@ -14,11 +14,11 @@ from urllib.parse import quote
 
 from dbless_gateway.pdk.body import FORM, JSON, MULTIPART, Fields, empty_body, media_type, parse_body
 from dbless_gateway.pdk.context import Context
-from dbless_gateway.pdk.entries import check_header_name, parse_entries
+from dbless_gateway.pdk.entries import check_header_name, parse_entries, wire_text
 from dbless_gateway.pdk.errors import refuse
 from dbless_gateway.pdk.expression import ExpressionError
 from dbless_gateway.pdk.plugin import ConfigError, PluginEnv
-from dbless_gateway.pdk.query import QueryPairs, encode_query, parse_query
+from dbless_gateway.pdk.query import encode_query, parse_wire_query
 from dbless_gateway.pdk.reply import Reply
 from dbless_gateway.pdk.template import RequestScope, Template
 
@@ -143,7 +143,8 @@ def _set_method(ctx: Context, method: str) -> None:
     ctx.upstream.method = method
     if method not in _BODYLESS or media_type(ctx.headers.get("content-type")) != FORM:
         return
-    pairs = [*_arguments((ctx.upstream.query or "").encode("latin-1")), *_arguments(ctx.request_body or b"")]
+    body = (ctx.request_body or b"").decode("latin-1")
+    pairs = [*parse_wire_query(ctx.upstream.query or ""), *parse_wire_query(body)]
     ctx.upstream.query = encode_query(pairs) or None
 
 
@@ -151,7 +152,7 @@ def _transform_headers(ctx: Context, actions: _Actions, scope: RequestScope) -> 
     headers = ctx.upstream.headers
     # Rendered before anything changes: a template sees the headers as they came.
     replacements, additions, appendices = (
-        [(action.name, action.value.render(scope)) for action in part]
+        [(action.name, wire_text(action.value.render(scope))) for action in part]
         for part in (actions.replace, actions.add, actions.append)
     )
     for name in actions.remove:
@@ -166,9 +167,11 @@ def _transform_headers(ctx: Context, actions: _Actions, scope: RequestScope) -> 
             for value in values:
                 headers.add(new, value)
     for name, value in replacements:
+        if not value:
+            continue
         if name.lower() == "host":
             ctx.upstream.host = value
-        elif value and headers.get(name) is not None:
+        elif headers.get(name) is not None:
             headers.set(name, value)
     for name, value in additions:
         if value and name.lower() != "host" and headers.get(name) is None:
@@ -180,7 +183,7 @@ def _transform_headers(ctx: Context, actions: _Actions, scope: RequestScope) -> 
 
 def _transform_query(ctx: Context, actions: _Actions, scope: RequestScope) -> None:
     values: dict[str, list[str | bool]] = {}
-    for name, value in _arguments((ctx.upstream.query or "").encode("latin-1")):
+    for name, value in parse_wire_query(ctx.upstream.query or ""):
         values.setdefault(name, []).append(value)
     for name in actions.remove:
         values.pop(name, None)
@@ -197,11 +200,6 @@ def _transform_query(ctx: Context, actions: _Actions, scope: RequestScope) -> No
         values.setdefault(name, []).append(template.render(scope))
     pairs = [(name, value) for name in sorted(values) for value in values[name]]
     ctx.upstream.query = encode_query(pairs) or None
-
-
-def _arguments(raw: bytes) -> QueryPairs:
-    """Return decoded arguments; what is not UTF-8 is the same bytes again when it is encoded."""
-    return parse_query(raw.decode("utf-8", "surrogateescape"), "surrogateescape")
 
 
 def _remove_fields(fields: Fields, actions: _Actions) -> None:

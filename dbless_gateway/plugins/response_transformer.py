@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from dbless_gateway.pdk.body import append_json
 from dbless_gateway.pdk.context import Context
-from dbless_gateway.pdk.entries import check_header_name, parse_entries
+from dbless_gateway.pdk.entries import check_header_name, parse_entries, wire_text
 from dbless_gateway.pdk.plugin import ConfigError, PluginEnv
 
 NAME = "response-transformer"
@@ -162,9 +162,9 @@ def _header_actions(config: Config) -> _Actions:
     return _Actions(
         remove=[entry.name for entry in parse_entries("remove.headers", config.remove.headers or ())],
         rename=renames,
-        replace=list(_pairs("replace.headers", config.replace.headers)),
-        add=list(_pairs("add.headers", config.add.headers)),
-        append=list(_pairs("append.headers", config.append.headers)),
+        replace=list(_lines("replace.headers", config.replace.headers)),
+        add=list(_lines("add.headers", config.add.headers)),
+        append=list(_lines("append.headers", config.append.headers)),
     )
 
 
@@ -183,6 +183,11 @@ def _pairs(field: str, texts: Iterable[str] | None) -> Iterable[tuple[str, str]]
         if ":" not in text:
             raise ConfigError(entry.field, f"invalid value: {text}")
         yield entry.name, entry.value
+
+
+def _lines(field: str, texts: Iterable[str] | None) -> Iterable[tuple[str, str]]:
+    for name, value in _pairs(field, texts):
+        yield name, wire_text(value)
 
 
 def _typed(field: str, values: Values) -> Iterable[tuple[str, Any]]:

@@ -211,6 +211,8 @@ def test_which_responses_are_kept(
         ([("Cache-Control", "no-cache, max-age=60")], ["Bypass", "Bypass"]),
         ([("Expires", "Fri, 01 Jan 2100 00:00:00 GMT")], ["Miss", "Hit"]),
         ([("Expires", "Thu, 01 Jan 1970 00:00:00 GMT")], ["Bypass", "Bypass"]),
+        ([("Expires", "0")], ["Bypass", "Bypass"]),
+        ([("Expires", "Mon, 01 Jan 2100 00:00:00 +99999999999999999999")], ["Bypass", "Bypass"]),
         ([], ["Bypass", "Bypass"]),
     ],
 )

@@ -50,10 +50,17 @@ def run(changes: dict[str, Any], ctx: FakeContext) -> int:
         ({"add.headers": ["host:other"], "append.headers": ["Host:other"]}, [], []),
         ({"add.headers": ["x-b:$(headers.x_a)"], "remove.headers": ["x-a"]}, [("X-A", "1")], ["x-b: 1"]),
         ({"add.headers": ["x-a:# $('#')"]}, [], ["x-a: # #"]),
+        (
+            {"add.headers": ["x-b:é$(headers.x_a)$(uri_captures.raw)"]},
+            [("X-A", "\xc3\xa9\xff")],
+            ["X-A: \xc3\xa9\xff", "x-b: \xc3\xa9\xc3\xa9\xff\xfe"],
+        ),
+        ({"replace.headers": ["Host:$(headers.none)", "x-a:$(headers.none)"]}, [("X-A", "1")], ["X-A: 1"]),
     ],
 )
 def test_headers(changes: dict[str, Any], headers: list[tuple[str, str]], expected: list[str]) -> None:
     ctx = FakeContext(headers=headers)
+    ctx.captures = FakeCaptures(("/",), {"raw": "\udcfe"})
 
     assert run(changes, ctx) == 0
     assert [f"{name}: {value}" for name, value in ctx.upstream.headers.items()] == expected
@@ -81,6 +88,7 @@ def test_the_host_can_only_be_replaced() -> None:
         ({"append.querystring": ["a:9"]}, "z&a=1", "a=1&a=9&z"),
         ({"add.querystring": ["z:1"]}, "p[i][1]=a b", "p%5Bi%5D%5B1%5D=a%20b&z=1"),
         ({"add.querystring": ["n:$(query_params.a)"]}, "a=1", "a=1&n=1"),
+        ({"add.querystring": ["z:$(query_params.a)"]}, "a=%FF\xe9", "a=%FF%E9&z=%FF%E9"),
         ({"add.querystring": ["z:1"]}, "a=%FF&b=\xc3\xa9", "a=%FF&b=%C3%A9&z=1"),
     ],
 )

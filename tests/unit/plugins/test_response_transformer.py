@@ -50,6 +50,7 @@ def transform(
         ({"add.headers": ["x-a:2", "x-b:a:b"]}, [("X-A", "1")], ["X-A: 1", "x-b: a:b"]),
         ({"append.headers": ["x-a:2", "x-a:3"]}, [("X-A", "1")], ["X-A: 1", "x-a: 2", "x-a: 3"]),
         ({"remove.headers": ["x-a"], "add.headers": ["x-a:2"]}, [("X-A", "1")], []),
+        ({"add.headers": ["x-a:é€"]}, [], ["x-a: \xc3\xa9\xe2\x82\xac"]),
         ({"add.headers": ["x-a:1"], "replace.headers": ["x-a:2"]}, [], ["x-a: 1"]),
         (
             {"add.headers": ["x-a:1"]},
