@@ -36,7 +36,7 @@ def main(argv: list[str]) -> int:
         parser.error("standard input cannot be written back")
     try:
         text = sys.stdin.read() if name == STDIN else Path(name).read_text("utf-8-sig")
-        converted = convert(text, name, is_json=is_json(name, text))
+        converted = convert(text, is_json=is_json(name, text))
     except (OSError, UnicodeDecodeError, NotEditable) as error:
         print(f"dbless-gateway convert: {name}: {error}", file=sys.stderr)
         return EXIT_NOT_EDITABLE

@@ -14,11 +14,8 @@ from dbless_gateway.config.deprecated import Translation
 from dbless_gateway.config.dialect import OLD_VERSIONS, Dialect
 from dbless_gateway.config.document import ROOT, Document, plain
 from dbless_gateway.config.drafts import Draft, Finding, Report
-from dbless_gateway.config.edit import Editable, NotEditable, rename_key
-from dbless_gateway.config.faults import Fatal
+from dbless_gateway.config.edit import Editable, NotEditable, document_of, rename_key
 from dbless_gateway.config.formats import regex_error
-from dbless_gateway.config.json_positions import read_json
-from dbless_gateway.config.positions import read_yaml
 from dbless_gateway.config.schemas import Schemas, load_schemas
 from dbless_gateway.config.tree import collect_drafts
 
@@ -43,9 +40,11 @@ class Converted:
     notes: list[Note]
 
 
-def convert(text: str, file: str, *, is_json: bool) -> Converted:
+def convert(text: str, *, is_json: bool) -> Converted:
     """Return the text in the current format."""
-    document = _read(text, file, is_json=is_json)
+    document = document_of(text, is_json=is_json)
+    if not document.is_mapping():
+        raise NotEditable("expected an object")
     version = document.value(ROOT, ("_format_version",))
     editable = Editable(text, is_json=is_json)
     # Unquoted it is a number, which no reader takes; that decK needs none goes back to its first format.
@@ -54,17 +53,6 @@ def convert(text: str, file: str, *, is_json: bool) -> Converted:
     after = editable.render()
     lost = [Note(line, f"this comment is lost: {text}", True) for line, text in editable.lost_comments(after)]
     return Converted(after, sorted([*conversion.notes, *lost], key=lambda note: note.line))
-
-
-def _read(text: str, file: str, *, is_json: bool) -> Document:
-    try:
-        # Without an environment: expressions stay what they are.
-        document, _ = (read_json if is_json else read_yaml)(text, file)
-    except Fatal as failure:
-        raise NotEditable(failure.fault.message) from None
-    if not document.is_mapping():
-        raise NotEditable("expected an object")
-    return document
 
 
 class _Conversion:
