@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import ssl
-import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -20,33 +17,19 @@ from tests.support.authority import Authority
 from tests.support.config import service, write
 from tests.support.gateway import Gateway
 from tests.support.origin import Origin
+from tests.support.tls_server import Telling, serve_tls
 
 pytestmark = pytest.mark.slow
 
 KEY = ec.generate_private_key(ec.SECP256R1())
 
 
-class _Publishing(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
+class _Publishing(Telling):
+    def told(self) -> object:
         base = f"https://localhost:{self.server.server_address[1]}"
         jwk: Any = jose.get_algorithm_by_name("ES256").to_jwk(KEY.public_key(), as_dict=True)
         is_key = self.path == "/keys"
-        document = {"keys": [jwk | {"kid": "e1"}]} if is_key else {"issuer": base, "jwks_uri": f"{base}/keys"}
-        body = json.dumps(document).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *args: object) -> None:
-        pass
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, *args: object) -> None:
-        pass  # Gateways that do not trust us go away in the middle.
+        return {"keys": [jwk | {"kid": "e1"}]} if is_key else {"issuer": base, "jwks_uri": f"{base}/keys"}
 
 
 @pytest.fixture(scope="module")
@@ -59,14 +42,8 @@ def issuer(authority: Authority) -> Iterator[str]:
     """Run an issuer with a certificate of the authority; yield its name."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     load_key_pair(context, KeyPair(*authority.issue("localhost")))
-    server = _Server(("127.0.0.1", 0), _Publishing)
-    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"https://localhost:{server.server_address[1]}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serve_tls(context, _Publishing) as port:
+        yield f"https://localhost:{port}"
 
 
 @pytest.mark.parametrize(("is_trusted", "status"), [(True, 200), (False, 503)])

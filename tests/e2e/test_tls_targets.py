@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import ssl
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -19,39 +16,23 @@ from tests.support.client import Client
 from tests.support.config import document, parse_json, service
 from tests.support.gateway import Gateway
 from tests.support.origin import Origin
+from tests.support.tls_server import Telling, serve_tls
 from tests.support.wire import Response
 
 pytestmark = pytest.mark.slow
 
 
-class _Telling(BaseHTTPRequestHandler):
+class _Telling(Telling):
     """Answers with what TLS told about the peer."""
 
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self) -> None:
+    def told(self) -> object:
         shown = self.connection.getpeercert() or {}
         subject = {name: value for part in shown.get("subject", ()) for name, value in part}
-        told = {
+        return {
             "sni": getattr(self.connection, "asked_for", None),
             "client": subject.get("commonName"),
             "port": self.client_address[1],
         }
-        body = json.dumps(told).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *args: object) -> None:
-        pass
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, *args: object) -> None:
-        pass  # Clients that do not trust us go away in the middle.
 
 
 @contextmanager
@@ -66,14 +47,8 @@ def tls_target(pem: Pem, clients: Authority) -> Iterator[int]:
         connection.asked_for = name
 
     context.sni_callback = note
-    server = _Server(("127.0.0.1", 0), _Telling)
-    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield server.server_address[1]
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serve_tls(context, _Telling) as port:
+        yield port
 
 
 @dataclass
