@@ -133,3 +133,11 @@ def test_custom_fields(tmp_path: Path) -> None:
 
     assert (record["nested"], record["escape.dots"]) == ({"keys": 1}, "x")
     assert "response" not in record
+
+
+def test_a_full_disk_costs_the_line_and_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
+    host = FakeHost()
+    log(make(Path("/dev/full"), host))
+    close(host)
+
+    assert "No space left on device" in caplog.records[0].getMessage()
