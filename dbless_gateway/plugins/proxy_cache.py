@@ -294,7 +294,7 @@ def describe_stored(stored: bytes) -> dict[str, Any] | None:
     """
     try:
         return Entry.decode(stored).describe()
-    except (ValueError, StructError):
+    except (TypeError, ValueError, StructError):
         return None
 
 

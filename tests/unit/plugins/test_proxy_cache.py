@@ -338,6 +338,8 @@ def test_an_entry_describes_itself() -> None:
     }
 
 
-@pytest.mark.parametrize("stored", [b"", b"\0\0", b"\0\0\0\2{}", b"\0\0\0\2[]", b"\0\0\0\1x", b"\xff" * 40])
+@pytest.mark.parametrize(
+    "stored", [b"", b"\0\0", b"\0\0\0\2{}", b"\0\0\0\2[]", b"\0\0\0\1x", b"\0\0\0\0015", b"\xff" * 40]
+)
 def test_half_an_entry_is_none(stored: bytes) -> None:
     assert describe_stored(stored) is None
