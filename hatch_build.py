@@ -1,8 +1,8 @@
 """The optional compiled build: with DBLESS_GATEWAY_COMPILE=1 the hot modules go into the wheel compiled, too.
 
-``make wheel`` does it. The typed modules below are compiled by mypyc as they stand, and the split of heads is
-a small C extension. The pure modules stay in the wheel beside them and are what is imported where no compiled
-one fits; both run the same tests. Without the variable nothing here happens, and the wheel is pure.
+``make wheel`` does it. The typed modules below are compiled by mypyc as they stand; the split of heads and the search
+in them are small C extensions. The pure modules stay in the wheel beside them and are what is imported where no
+compiled one fits; both run the same tests. Without the variable nothing here happens, and the wheel is pure.
 """
 
 from __future__ import annotations
@@ -39,8 +39,10 @@ HOT_MODULES = (
     "proxy/upstream.py",
     "balancing/plan.py",
     "balancing/round_robin.py",
+    "pdk/api_keys.py",
     "pdk/auth.py",
     "pdk/identity.py",
+    "pdk/limits.py",
     "pdk/windows.py",
     "routing/cache.py",
     "routing/match.py",
@@ -53,7 +55,7 @@ HOT_MODULES = (
     "snapshot/plan.py",
     "snapshot/steps.py",
 )
-C_EXTENSION = ("dbless_gateway.http1._splitting", "dbless_gateway/http1/_splitting.c")
+C_EXTENSIONS = ("dbless_gateway.http1._searching", "dbless_gateway.http1._splitting")
 
 
 class CustomBuildHook(BuildHookInterface[Any]):
@@ -103,7 +105,9 @@ def compile_into(root: Path, folder: Path) -> list[Path]:
         extensions = mypycify(
             ["--ignore-missing-imports", *paths], opt_level="3", group_name="dbless_gateway_hot"
         )
-        extensions.append(Extension(C_EXTENSION[0], [C_EXTENSION[1]], extra_compile_args=["-O3"]))
+        for name in C_EXTENSIONS:
+            source = name.replace(".", "/") + ".c"
+            extensions.append(Extension(name, [source], extra_compile_args=["-O3"]))
         distribution = Distribution({"name": "dbless-gateway", "ext_modules": extensions})
         command = distribution.get_command_obj("build_ext")
         command.inplace = 1

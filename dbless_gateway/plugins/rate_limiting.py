@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from itertools import combinations
-from math import inf
 
 from dbless_gateway.pdk.context import Context
 from dbless_gateway.pdk.errors import refuse
+from dbless_gateway.pdk.limits import Limit, Limits
 from dbless_gateway.pdk.plugin import ConfigError, PluginEnv
 from dbless_gateway.pdk.redis_store import (
     RedisConfig,
@@ -25,13 +25,10 @@ from dbless_gateway.pdk.redis_store import (
     check_redis,
 )
 from dbless_gateway.pdk.reply import Reply
-from dbless_gateway.pdk.windows import LENGTH_S, CurrentWindow, SlidingWindow, seconds_to_reset
+from dbless_gateway.pdk.windows import LENGTH_S, CurrentWindow, SlidingWindow
 
 NAME = "rate-limiting"
 PRIORITY = 910
-
-# Of the window that leaves least, after the headers of each window.
-_TIGHTEST_HEADERS = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
 
 NIL_UUID = "00000000-0000-0000-0000-000000000000"
 
@@ -71,13 +68,13 @@ class Handler:
         _check(config)
         self._is_sliding = config.window == "sliding"
         make_window = SlidingWindow if self._is_sliding else CurrentWindow
-        self._limits = [
-            _Limit(make_window(period), value)
-            for period in LENGTH_S
-            if (value := getattr(config, period)) is not None
-        ]
-        per_limit = [(limit.limit_header, limit.remaining_header) for limit in self._limits]
-        self._header_names = (*(name for pair in per_limit for name in pair), *_TIGHTEST_HEADERS)
+        self._limits = Limits(
+            [
+                Limit(make_window(period), value)
+                for period in LENGTH_S
+                if (value := getattr(config, period)) is not None
+            ]
+        )
         self._identify = _identifier(config)
         self._key_prefix = f"ratelimit:{env.route_id or NIL_UUID}:{env.service_id or NIL_UUID}:"
         self._shows_headers = not config.hide_client_headers
@@ -103,43 +100,34 @@ class Handler:
         return self._slide_here(ctx, key, now) if self._is_sliding else self._count_here(ctx, key, now)
 
     def _count_here(self, ctx: Context, key: str, now: float) -> Reply | None:
-        remaining: list[float] = []
-        for limit in self._limits:
-            ends_at = limit.window.enter(now)
-            rest = limit.value - self._increment(key + limit.window.key, 1, limit.value, ends_at)
-            if rest <= 0:
-                return self._refuse(ctx, key, len(remaining), now)
-            remaining.append(rest - 1)
+        remaining, fits = self._limits.count(self._increment, key, now)
+        if not fits:
+            return self._refuse(ctx, key, len(remaining), now)
         if self._shows_headers:
-            self._show(ctx, remaining, now)
+            self._limits.show(ctx, remaining, now)
         return None
 
     def _slide_here(self, ctx: Context, key: str, now: float) -> Reply | None:
-        remaining: list[float] = []
-        for limit in self._limits:
-            window = limit.sliding
-            # A window still counts while it is the previous one.
-            expires_at = window.enter(now) + window.length_s
-            room = limit.value - window.carried(self._read(key + window.previous_key), now)
-            rest = room - self._increment(key + window.key, 1, room, expires_at)
-            if rest <= 0:
-                self._take_back(key, len(remaining))
-                return self._refuse_slid(ctx, self._slid_here(key, now), now)
-            remaining.append(rest - 1)
+        remaining, fits = self._limits.slide(self._increment, self._read, key, now)
+        if not fits:
+            self._take_back(key, len(remaining))
+            return self._refuse_slid(ctx, self._slid_here(key, now), now)
         if self._shows_headers:
-            self._show(ctx, remaining, now)
+            self._limits.show(ctx, remaining, now)
         return None
 
     def _slid_here(self, key: str, now: float) -> list[int]:
         """Return the counts of all windows, running and previous in turn."""
-        for limit in self._limits:
+        for limit in self._limits.all:
             limit.window.enter(now)
-        names = [name for limit in self._limits for name in (limit.window.key, limit.sliding.previous_key)]
+        names = [
+            name for limit in self._limits.all for name in (limit.window.key, limit.sliding.previous_key)
+        ]
         return [self._read(key + name) for name in names]
 
     async def _access_redis(self, ctx: Context, key: str, redis: RedisConfig) -> Reply | None:
         now = self._now()
-        for limit in self._limits:
+        for limit in self._limits.all:
             limit.window.enter(now)
         store = RedisStore.of(redis, self._env)
         try:
@@ -155,13 +143,13 @@ class Handler:
 
     async def _count(self, key: str, store: RedisStore, redis: RedisConfig) -> list[int]:
         """Count in every window of the calendar; return the counts before."""
-        keys = [key + limit.window.key for limit in self._limits]
-        windows_s = [LENGTH_S[limit.period] for limit in self._limits]
+        keys = [key + limit.window.key for limit in self._limits.all]
+        windows_s = [LENGTH_S[limit.period] for limit in self._limits.all]
         if self._sync_rate_s == -1:
             return await store.count(keys, windows_s)
         synced = self._synced(store, redis)
         before = await synced.read(keys)
-        if all(limit.value > count for limit, count in zip(self._limits, before, strict=True)):
+        if all(limit.value > count for limit, count in zip(self._limits.all, before, strict=True)):
             synced.count(keys, windows_s)
         return before
 
@@ -175,7 +163,7 @@ class Handler:
                 limit.sliding.share(now),
                 2 * LENGTH_S[limit.period],
             )
-            for limit in self._limits
+            for limit in self._limits.all
         ]
         if self._sync_rate_s == -1:
             return await store.slide(slides)
@@ -191,24 +179,24 @@ class Handler:
 
     def _refuse(self, ctx: Context, key: str, counted: int, now: float) -> Reply:
         self._take_back(key, counted)
-        for limit in self._limits:
+        for limit in self._limits.all:
             limit.window.enter(now)
-        remaining = [limit.value - self._read(key + limit.window.key) for limit in self._limits]
+        remaining = [limit.value - self._read(key + limit.window.key) for limit in self._limits.all]
         return self._answer_full(ctx, remaining, now)
 
     def _take_back(self, key: str, counted: int) -> None:
         """A refused request must not count in the windows where it has been counted already."""
-        for limit in self._limits[:counted]:
+        for limit in self._limits.all[:counted]:
             self._increment(key + limit.window.key, -1, None, 0.0)
 
     def _answer_counted(self, ctx: Context, before: list[int], now: float) -> Reply | None:
-        for limit in self._limits:
+        for limit in self._limits.all:
             limit.window.enter(now)  # Another request may have entered the next one meanwhile.
-        remaining = [limit.value - count for limit, count in zip(self._limits, before, strict=True)]
+        remaining = [limit.value - count for limit, count in zip(self._limits.all, before, strict=True)]
         if min(remaining) <= 0:
             return self._answer_full(ctx, remaining, now)
         if self._shows_headers:
-            self._show(ctx, [rest - 1 for rest in remaining], now)
+            self._limits.show(ctx, [rest - 1 for rest in remaining], now)
         return None
 
     def _answer_slid(self, ctx: Context, before: list[int], now: float) -> Reply | None:
@@ -216,19 +204,19 @@ class Handler:
         if min(remaining) <= 0:
             return self._refuse_slid(ctx, before, now)
         if self._shows_headers:
-            self._show(ctx, [rest - 1 for rest in remaining], now)
+            self._limits.show(ctx, [rest - 1 for rest in remaining], now)
         return None
 
     def _refuse_slid(self, ctx: Context, before: list[int], now: float) -> Reply:
         waits_s = [
             limit.sliding.seconds_to_room(limit.value, current, previous, now)
-            for limit, current, previous in zip(self._limits, before[::2], before[1::2], strict=True)
+            for limit, current, previous in zip(self._limits.all, before[::2], before[1::2], strict=True)
         ]
         return self._answer_full(ctx, self._slid_remaining(before, now), now, waits_s)
 
     def _slid_remaining(self, before: list[int], now: float) -> list[float]:
         remaining = []
-        for limit, current, previous in zip(self._limits, before[::2], before[1::2], strict=True):
+        for limit, current, previous in zip(self._limits.all, before[::2], before[1::2], strict=True):
             limit.window.enter(now)  # Another request may have entered the next one meanwhile.
             remaining.append(limit.value - limit.sliding.carried(previous, now) - current)
         return remaining
@@ -238,54 +226,8 @@ class Handler:
     ) -> Reply:
         if not self._shows_headers:
             return refuse(ctx, self._status, self._message)
-        reset = self._show(ctx, remaining, now, waits_s)
+        reset = self._limits.show(ctx, remaining, now, waits_s)
         return refuse(ctx, self._status, self._message, (("Retry-After", reset),))
-
-    def _show(
-        self, ctx: Context, remaining: list[float], now: float, waits_s: list[int] | None = None
-    ) -> str:
-        """Set the client's headers; return the seconds until the tightest window ends, or lets one more pass."""
-        limits = self._limits
-        values: list[str] = []
-        tightest, least, least_text = limits[0], inf, ""
-        for limit, rest in zip(limits, remaining, strict=True):
-            if rest < 0:
-                rest = 0
-            text = str(rest) if isinstance(rest, int) else _number(rest)
-            values += (limit.text, text)
-            # Limits are in the order of their length, and of equals the longer window wins.
-            if rest <= least:
-                tightest, least, least_text = limit, rest, text
-        if waits_s is None:
-            reset = str(seconds_to_reset(tightest.period, tightest.window.starts_at, now))
-        else:
-            reset = str(waits_s[limits.index(tightest)])
-        ctx.set_response_headers(self._header_names, (*values, tightest.text, least_text, reset))
-        return reset
-
-
-class _Limit:
-    """One window with its limit and the names of its headers."""
-
-    __slots__ = ("limit_header", "period", "remaining_header", "text", "value", "window")
-
-    def __init__(self, window: CurrentWindow, value: float) -> None:
-        self.period = window.period
-        self.value = int(value) if value == int(value) else value
-        self.text = _number(self.value)
-        self.window = window
-        self.limit_header = f"X-RateLimit-Limit-{self.period.capitalize()}"
-        self.remaining_header = f"X-RateLimit-Remaining-{self.period.capitalize()}"
-
-    @property
-    def sliding(self) -> SlidingWindow:
-        """Return the window of a plugin whose windows slide."""
-        assert isinstance(self.window, SlidingWindow)
-        return self.window
-
-
-def _number(value: float) -> str:
-    return str(value) if isinstance(value, int) else f"{value:.14g}"
 
 
 def _check(config: Config) -> None:

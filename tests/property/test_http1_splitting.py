@@ -2,52 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
-import shutil
-import subprocess
-import sysconfig
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dbless_gateway.http1 import splitting
 from dbless_gateway.http1.request_head import Judge, Refusal
 from dbless_gateway.http1.splitting import REQUEST_NAMES, RESPONSE_NAMES, split_request, split_response
+from tests.support.compiled import built
 
-
-def build() -> Any:
-    """Return the compiled twin, built here and now from its source."""
-    compiler = shutil.which("cc")
-    if compiler is None:
-        pytest.skip("needs a C compiler", allow_module_level=True)
-    source = Path(splitting.__file__).with_name("_splitting.c")
-    with TemporaryDirectory() as folder:
-        library = Path(folder, "_splitting" + str(sysconfig.get_config_var("EXT_SUFFIX")))
-        include = sysconfig.get_path("include")
-        flags = [
-            "-shared",
-            "-fPIC",
-            "-O2",
-            "-Wall",
-            "-Wextra",
-            "-Wno-unused-parameter",
-            "-Werror",
-            f"-I{include}",
-        ]
-        subprocess.run([compiler, *flags, "-o", str(library), str(source)], check=True)
-        spec = importlib.util.spec_from_file_location("_splitting", library)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-    return module
-
-
-compiled: Any = build()
+compiled: Any = built("dbless_gateway.http1._splitting")
 
 KNOWN = st.sampled_from([name.encode() for name in (*REQUEST_NAMES, *RESPONSE_NAMES)])
 ODD = st.text("-_.!~aXhtC09", min_size=1, max_size=12).map(str.encode)
