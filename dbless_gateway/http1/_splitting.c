@@ -26,7 +26,7 @@ static const Name REQUEST_NAMES[] = {
 
 static const Name RESPONSE_NAMES[] = {
     NAME("connection"), NAME("content-length"), NAME("content-type"), NAME("keep-alive"), NAME("proxy-connection"),
-    NAME("trailer"), NAME("transfer-encoding"), NAME("upgrade"), NAME("via"), NAME("x-accel-buffering"),
+    NAME("server"), NAME("trailer"), NAME("transfer-encoding"), NAME("upgrade"), NAME("via"), NAME("x-accel-buffering"),
     NAME("x-kong-proxy-latency"), NAME("x-kong-request-id"), NAME("x-kong-response-latency"),
     NAME("x-kong-upstream-latency"), NAME("x-kong-upstream-status"), {NULL, 0},
 };
@@ -39,6 +39,8 @@ static const Name RESPONSE_NAMES[] = {
 static unsigned char FOLD[256];
 /* Bytes that a Host may have: visible ones, but for the slash. */
 static unsigned char IS_HOST[256];
+/* Bytes that no value has. */
+static unsigned char IS_CONTROL[256];
 static PyObject *GET;
 
 static void fill_tables(void) {
@@ -50,6 +52,7 @@ static void fill_tables(void) {
             FOLD[byte] = (unsigned char)byte;
         }
         IS_HOST[byte] = byte > 0x20 && byte != 0x7f && byte != '/';
+        IS_CONTROL[byte] = (byte < 0x20 && byte != '\t') || byte == 0x7f;
     }
 }
 
@@ -158,9 +161,19 @@ typedef struct {
     Py_ssize_t head_size; /* the empty line included; 0: it has not come */
     PyObject *plain;
     PyObject *special; /* NULL: none */
+    int is_odd;        /* some name or value has bytes that need a closer look */
 } Lines;
 
-/* Called with each special line; returns 1 when it has dealt with it, 0 to have it kept, -1 on failure. */
+static int has_control(const unsigned char *at, const unsigned char *stop) {
+    int found = 0;
+    while (at < stop) {
+        found |= IS_CONTROL[*at++];
+    }
+    return found;
+}
+
+/* Called with each special line; returns 1 when it has dealt with it, 0 to have it kept as special, 2 as plain, -1 on
+ * failure. */
 typedef int (*Take)(void *found, const Name *name, Span value);
 
 static int walk(PyObject *data, const Name *names, int drop_odd_names, Take take, void *found, Lines *lines) {
@@ -194,6 +207,9 @@ static int walk(PyObject *data, const Name *names, int drop_odd_names, Take take
             colon++;
         }
         const Name *name = NULL;
+        if (!drop_odd_names) {
+            lines->is_odd |= colon == start || colon == stop || *colon != ':' || has_control(colon, stop);
+        }
         if (colon == stop || *colon != ':') {
             if (drop_odd_names && colon < stop) {
                 at = stop;
@@ -202,11 +218,13 @@ static int walk(PyObject *data, const Name *names, int drop_odd_names, Take take
         } else if (colon > start) {
             name = find_name((Span){start, colon - start}, names);
         }
+        int taken = 2;
         if (name != NULL) {
             Span value = stripped(colon + 1, stop);
-            int taken = take(found, name, value);
+            taken = take(found, name, value);
             result = taken == 0 ? keep_special(&lines->special, name, value) : taken < 0 ? -1 : 0;
-        } else {
+        }
+        if (taken == 2) {
             result = append(&plain, at, stop - at);
         }
         at = stop;
@@ -260,7 +278,7 @@ static PyObject *split_request(PyObject *module, PyObject *data) {
         PyErr_SetString(PyExc_TypeError, "a head is bytes");
         return NULL;
     }
-    Lines lines = {{NULL, 0}, 0, NULL, NULL};
+    Lines lines = {{NULL, 0}, 0, NULL, NULL, 0};
     PyObject *host = NULL;
     if (walk(data, REQUEST_NAMES, 1, take_host, &host, &lines) < 0) {
         Py_XDECREF(host);
@@ -306,6 +324,7 @@ typedef struct {
     int minor;
     long long length; /* -1: not said */
     PyObject *content_type;
+    int has_server;
 } Said;
 
 static int take_said(void *found, const Name *name, Span value) {
@@ -329,6 +348,10 @@ static int take_said(void *found, const Name *name, Span value) {
         PyObject *content_type = as_bytes(value);
         Py_XSETREF(said->content_type, content_type);
         return content_type == NULL ? -1 : 1;
+    }
+    if (equals(known, "server", 6)) {
+        said->has_server = 1;
+        return 2;
     }
     return said->minor == 1 && equals(known, "connection", 10) && equals_folded(value, "keep-alive", 10);
 }
@@ -362,8 +385,8 @@ static PyObject *split_response(PyObject *module, PyObject *data) {
         PyErr_SetString(PyExc_TypeError, "a head is bytes");
         return NULL;
     }
-    Lines lines = {{NULL, 0}, 0, NULL, NULL};
-    Said said = {PyBytes_GET_SIZE(data) > 7 ? PyBytes_AS_STRING(data)[7] - '0' : 0, -1, NULL};
+    Lines lines = {{NULL, 0}, 0, NULL, NULL, 0};
+    Said said = {PyBytes_GET_SIZE(data) > 7 ? PyBytes_AS_STRING(data)[7] - '0' : 0, -1, NULL, 0};
     if (walk(data, RESPONSE_NAMES, 0, take_said, &said, &lines) < 0) {
         Py_XDECREF(said.content_type);
         return NULL;
@@ -388,8 +411,10 @@ static PyObject *split_response(PyObject *module, PyObject *data) {
         said.length < 0 ? Py_NewRef(Py_None) : PyLong_FromLongLong(said.length),
         or_none(said.content_type),
         or_none(lines.special),
+        PyBool_FromLong(said.has_server),
+        PyBool_FromLong(status != 0 && !lines.is_odd && lines.special == NULL),
     };
-    return tuple_of(items, 8);
+    return tuple_of(items, 10);
 }
 
 static PyMethodDef METHODS[] = {

@@ -45,6 +45,7 @@ class ResponseHead:
     __slots__ = (
         "body",
         "content_type",
+        "has_server",
         "keep_alive",
         "length",
         "line",
@@ -60,6 +61,7 @@ class ResponseHead:
     status: int
     minor: int
     plain: bytes
+    has_server: bool  # a Server line is among them
 
     def __init__(self) -> None:
         self.special: dict[bytes, bytes] = {}
@@ -78,16 +80,11 @@ def parse_response_head(data: bytes, to_head_request: bool) -> ResponseHead | No
     if split is None:
         _check_partial(data)
         return None
-    size, minor, status, line, plain, length, content_type, special = split
+    size, minor, status, line, plain, length, content_type, special, has_server, is_judged = split
     if size > _MAX_HEAD_BYTES:
         raise BadResponse("the response's head is too large")
-    try:
-        # The parser cannot be told of HEAD, so it only ever sees heads, and each needs a fresh one (0.3 us).
-        httptools.HttpResponseParser(_SILENT).feed_data(data if size == len(data) else data[:size])
-    except httptools.HttpParserUpgrade:
-        pass
-    except httptools.HttpParserError as error:
-        raise BadResponse(str(error)) from None
+    if not is_judged:
+        _judge(data if size == len(data) else data[:size])
     if not status:
         raise BadResponse("an invalid status line, or not HTTP/1")
     response = ResponseHead()
@@ -98,6 +95,7 @@ def parse_response_head(data: bytes, to_head_request: bool) -> ResponseHead | No
     response.plain = plain
     response.length = length
     response.content_type = content_type
+    response.has_server = has_server
     if not minor:
         response.keep_alive = False
     if special is not None:
@@ -113,6 +111,16 @@ def parse_response_head(data: bytes, to_head_request: bool) -> ResponseHead | No
     elif length:
         response.body = LengthBody(length)
     return response
+
+
+def _judge(head: bytes) -> None:
+    try:
+        # The parser cannot be told of HEAD, so it only ever sees heads, and each needs a fresh one (0.3 us).
+        httptools.HttpResponseParser(_SILENT).feed_data(head)
+    except httptools.HttpParserUpgrade:
+        pass
+    except httptools.HttpParserError as error:
+        raise BadResponse(str(error)) from None
 
 
 def _check_partial(data: bytes) -> None:

@@ -64,9 +64,10 @@ Special = list[tuple[bytes, bytes]] | None
 # (size, method, target, path, query, minor version, host, plain, special); without three words in the request line
 # method and target are empty, and a version that is not 1.0 or 1.1 is -1.
 RequestSplit = tuple[int, bytes, bytes, bytes, bytes | None, int, bytes | None, bytes, Special]
-# (size, minor version, status, status line to send, plain, length, content type, special); the status of an invalid
-# line is 0.
-ResponseSplit = tuple[int, int, int, bytes, bytes, int | None, bytes | None, Special]
+# (size, minor version, status, status line to send, plain, length, content type, special, has Server, needs no
+# judge); the status of an invalid line is 0. Only the compiled twin looks at every byte and may spare a response the
+# judge: nothing special in it, and no byte that is not a plain name's or value's.
+ResponseSplit = tuple[int, int, int, bytes, bytes, int | None, bytes | None, Special, bool, bool]
 
 _LINES_REMEMBERED = 2048
 _MINORS = {b"HTTP/1.1": 1, b"HTTP/1.0": 0}
@@ -169,4 +170,6 @@ def split_response(data: bytes) -> ResponseSplit | None:
             special = [named]
         else:
             special.append(named)
-    return size, minor, status, line, crlf + plain + b"".join(pieces[2::2]), length, content_type, special
+    plain = crlf + plain + b"".join(pieces[2::2])
+    has_server = plain.find(b"\r\nServer:") >= 0 or plain.lower().find(b"\r\nserver:") >= 0
+    return size, minor, status, line, plain, length, content_type, special, has_server, False

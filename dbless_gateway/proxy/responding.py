@@ -61,13 +61,15 @@ def proxied_head(exchange: Exchange, response: ResponseHead, framing: bytes) -> 
         # The default charset comes behind the plugins, which see the type as the target named it.
         charset = None if chain.header_filter else exchange.gateway.charset
         block += with_charset(content_type, charset)
+    has_server = response.has_server
     is_watched = chain.header_filter or chain.log or exchange.new_cookie is not None
     if is_watched or exchange.pending_headers is not None:
         line, block = filtered(exchange, response.status, block, line)
+        has_server = block.find(b"\r\nServer:") >= 0
         if exchange.status != response.status:
             framing = _reframed(exchange, response, framing)
     gateway, sent_at = exchange.gateway, exchange.sent_at
-    if gateway.has_default_tokens and not special and block.find(b"\r\nServer:") >= 0:
+    if gateway.has_default_tokens and not special and has_server:
         # What nearly all responses need, in one expression.
         upstream_ms = int((exchange.answered_at - sent_at) * 1000)
         proxy_ms = int((sent_at - exchange.started) * 1000)
