@@ -12,6 +12,9 @@ from typing import Self
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
+# Beyond that it is not a busy machine but an entry that nobody sent.
+LIMIT_S = 60.0
+
 
 class TcpSink:
     """Keeps the lines that come; hangs up after each when told to."""
@@ -42,7 +45,7 @@ class TcpSink:
 
     async def lines(self, count: int) -> list[bytes]:
         """Wait for so many lines."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(LIMIT_S):
             return [await self._lines.get() for _ in range(count)]
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -83,7 +86,7 @@ class HttpSink(TcpSink):
 
     async def requests(self, count: int) -> list[tuple[bytes, bytes]]:
         """Wait for so many requests; each is (head, body)."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(LIMIT_S):
             return [await self._requests.get() for _ in range(count)]
 
     async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -124,5 +127,5 @@ class UdpSink(asyncio.DatagramProtocol):
 
     async def datagrams(self, count: int) -> list[bytes]:
         """Wait for so many datagrams."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(LIMIT_S):
             return [await self._datagrams.get() for _ in range(count)]

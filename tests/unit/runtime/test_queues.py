@@ -39,7 +39,7 @@ class Sink:
 
     async def received(self, count: int) -> list[list[Any]]:
         """Wait until so many entries have come."""
-        async with asyncio.timeout(5), self.got:
+        async with asyncio.timeout(60), self.got:
             await self.got.wait_for(lambda: sum(map(len, self.batches)) >= count)
         return self.batches
 
