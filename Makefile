@@ -43,6 +43,7 @@ bench: $(VENV)/.installed $(if $(shell command -v cc),$(VENV)-compiled/.installe
 	$(BIN)/python -m benchmarks.micro_router
 	$(BIN)/python -m benchmarks.micro_balancing
 	$(BIN)/python -m benchmarks.load $(if $(shell command -v cc),--compiled $(VENV)-compiled/bin/python)
+	$(BIN)/python -m benchmarks.load_plugins $(if $(shell command -v cc),--python $(VENV)-compiled/bin/python)
 
 soak: $(VENV)/.installed-test
 	$(BIN)/python -m benchmarks.soak

@@ -89,13 +89,19 @@ def run_wrk(url: str, script: Path, seconds: float, connections: int) -> str:
     return output
 
 
-def write_wrk_script(file: Path, paths: Iterable[str], method: str = "GET", body_bytes: int = 0) -> None:
+def write_wrk_script(
+    file: Path,
+    paths: Iterable[str],
+    method: str = "GET",
+    body_bytes: int = 0,
+    headers: Iterable[tuple[str, str]] = (),
+) -> None:
     """Write a script that cycles through the paths; the requests are built once, before the clock runs."""
-    headers = "\n".join(
-        f'wrk.headers["{name}"] = "{value}"' for name, value in (*REQUEST_HEADERS, KEY_HEADER)
+    lines = "\n".join(
+        f'wrk.headers["{name}"] = "{value}"' for name, value in (*REQUEST_HEADERS, KEY_HEADER, *headers)
     )
     file.write_text(
-        f'wrk.method = "{method}"\n{headers}\n'
+        f'wrk.method = "{method}"\n{lines}\n'
         + (f'wrk.body = string.rep("x", {body_bytes})\n' if body_bytes else "")
         + "local paths = {"
         + ",".join(f'"{path}"' for path in paths)

@@ -70,10 +70,14 @@ class Headers:
         if find_line is not None:
             at: int = find_line(self.block, needle, start)
             return at
+        return self._fold().find(needle, start)
+
+    def _fold(self) -> bytes:
+        """Return the block as it is searched: same length, lower case, ``_`` as ``-``."""
         folded = self._folded
         if folded is None:
             folded = self._folded = self.block.translate(FOLD)
-        return folded.find(needle, start)
+        return folded
 
     def get(self, name: bytes) -> bytes | None:
         """Return the first value of ``name``, or None."""
@@ -167,8 +171,11 @@ class Headers:
             for name, value in zip(names, values, strict=True):
                 self.set(name.encode("latin-1"), value.encode("latin-1", "replace"))
             return
+        folded = self._fold()
         for needle in needles:
-            self.cut(needle)
+            if folded.find(needle) >= 0:
+                self.cut(needle)
+                folded = self._fold()
         self.block += added
         self._folded = None
 

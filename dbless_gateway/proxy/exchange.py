@@ -731,6 +731,7 @@ class Exchange(ExchangeContext):
             return None
         if isinstance(self.response_view, HeldResponse):
             # It had answered, so another try is out of the question.
+            self._blame_peer(failure)
             self._stop_waiting()
             return self.fail(failure, detail)
         if was_reused and failure is failures.TARGET_CLOSED:

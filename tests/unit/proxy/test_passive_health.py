@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -14,6 +14,7 @@ from tests.support.client import request_bytes
 from tests.support.exchange_script import FarEnd, Stage
 from tests.support.upstream_entities import healthchecks, upstream
 from tests.unit.proxy.conftest import MakeStage
+from tests.unit.proxy.scenes import Responding
 
 CHECKS = healthchecks(
     passive_healthy={"successes": 1},
@@ -25,7 +26,7 @@ BEGINNING = b"HTTP/1.1 %d Begun\r\nContent-Length: 10\r\n\r\n12345"
 class Scene:
     """One target, and what is reported of it."""
 
-    def __init__(self, make_stage: MakeStage, **fields: Any) -> None:
+    def __init__(self, make_stage: MakeStage, plugins: Sequence[object] = (), **fields: Any) -> None:
         entity = upstream(healthchecks=CHECKS, **fields)
         bus = LocalBus()
         self.registry = bus.end()
@@ -36,6 +37,7 @@ class Scene:
             upstream=entity,
             service={"host": entity.name, "read_timeout": 1000},
             bus=bus.end(),
+            plugins=list(plugins),
         )
         self._reports.clear()  # The worker has asked for all states.
 
@@ -80,6 +82,15 @@ def test_a_response_that_breaks_off(
     break_it(scene.stage, client, target)
     assert scene.reported() == expected
     assert scene.peer.in_flight == 0
+
+
+def test_a_held_response_that_breaks_off(make_stage: MakeStage) -> None:
+    scene = Scene(make_stage, plugins=[Responding(lambda ctx: None)])
+    client, target = scene.begin()
+    target.reset()
+    assert scene.reported() == ["tcp_failures"]
+    assert scene.peer.in_flight == 0
+    assert client.read_response().status == 502
 
 
 def test_a_body_that_cannot_be_understood(make_stage: MakeStage) -> None:
