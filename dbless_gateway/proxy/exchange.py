@@ -24,22 +24,23 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from dbless_gateway.balancing.hash_key import NewCookie
-from dbless_gateway.config.entities import Consumer, Credential, Retry
+from dbless_gateway.config.entities import Consumer, Credential
 from dbless_gateway.http1.request_head import RequestHead
 from dbless_gateway.http1.response_head import NO_BODY, ResponseHead
-from dbless_gateway.http1.writing import chunks, last_chunk
 from dbless_gateway.pdk.errors import is_grpc
 from dbless_gateway.pdk.reply import Reply
 from dbless_gateway.proxy import failures
 from dbless_gateway.proxy.answers import failure_reply, https_redirect
 from dbless_gateway.proxy.client_address import real_ip
-from dbless_gateway.proxy.context import ExchangeContext, ResponseView, UpstreamRequest
-from dbless_gateway.proxy.failures import Failure, Lesson, Source
+from dbless_gateway.proxy.context import ResponseView, UpstreamRequest
+from dbless_gateway.proxy.failures import Failure, Source
 from dbless_gateway.proxy.forwarding import request_head, server_name
+from dbless_gateway.proxy.framing import chunked, may_gain_body, response_framing
 from dbless_gateway.proxy.holding import HeldResponse
 from dbless_gateway.proxy.lifecycle import REQUEST_MOVES, RESPONSE_MOVES, RequestSide, ResponseSide, Wait
 from dbless_gateway.proxy.responding import proxied_head, reply_head, reply_lines
 from dbless_gateway.proxy.retrying import Retrying
+from dbless_gateway.proxy.trying import Trying
 from dbless_gateway.proxy.tunnel import Tunnel
 from dbless_gateway.proxy.upload import Upload
 from dbless_gateway.routing.paths import normalize
@@ -55,8 +56,6 @@ if TYPE_CHECKING:
     from dbless_gateway.proxy.gateway import Gateway
     from dbless_gateway.proxy.upstream import TargetConnection
 
-# Sending these twice may do something twice (nginx's proxy_next_upstream rule).
-_NOT_IDEMPOTENT: Final = frozenset((b"POST", b"LOCK", b"PATCH"))
 # Below this size, joining head and body into one write is cheaper than a second system call (about 6 us).
 _JOIN_LIMIT_BYTES: Final = 32768
 # How long the rest of a request is swallowed after its answer, so that the client reads the answer (RFC 9112
@@ -74,23 +73,18 @@ _NOBODY: Final = Wait.NOBODY
 _TARGET_ANSWERS: Final = Wait.TARGET_ANSWERS
 
 
-class Exchange(ExchangeContext):
+class Exchange(Trying):
     """See the module. Attributes are grouped by what they are about."""
 
     __slots__ = (
-        "balancer",
         "failure",
         "hash_input",
-        "peer",
         "request_side",
         "response_chunked",
         "response_side",
-        "retrying",
         "snapshot",
         "target",
         "task",
-        "tried",
-        "tries_left",
         "wait",
         "wants_upgrade",
     )
@@ -329,7 +323,7 @@ class Exchange(ExchangeContext):
         """Take an idle connection to the peer, or dial."""
         balancer.began(peer)
         if balancer.retry is not None:
-            self._begin_try(balancer.retry, balancer)
+            self.begin_try(balancer.retry, balancer)
         self.sent_at = monotonic()
         host = self._upstream_host(peer, service)
         gateway = self.gateway
@@ -343,11 +337,6 @@ class Exchange(ExchangeContext):
             self.client.deadline = self.retrying.limit(self.client.deadline)
         self.target = gateway.dial(self, key, peer, host, service.tls)
         return None
-
-    def _begin_try(self, rules: Retry, balancer: Balancer) -> None:
-        if self.retrying is None:
-            self.retrying = Retrying(rules, balancer.retry_budget, self.gateway.now)
-        self.retrying.begin_try(self.gateway.now)
 
     def _upstream_host(self, peer: Peer, service: CompiledService) -> bytes:
         """Return the Host that the target sees: a plugin's, the client's own, or the balancer's."""
@@ -450,10 +439,10 @@ class Exchange(ExchangeContext):
     def _start_response(self, response: ResponseHead, pieces: list[bytes], is_last: bool) -> None:
         """Write the head and what there is of the body, in one write where it is small."""
         # Runs the header_filter steps, from which body_filter steps learn what the response is.
-        head = proxied_head(self, response, self._response_framing(response))
+        head = proxied_head(self, response, response_framing(self, response))
         if self.chain.body_filter:
             pieces = self._filter_body(pieces, is_last)
-            if response.body is None and not self._may_gain_body(response):
+            if response.body is None and not may_gain_body(self, response):
                 pieces = _NOTHING
         # Not before here: what a plugin's bug breaks above can still be answered with a 500.
         assert self.response_side is _WAITING
@@ -461,7 +450,7 @@ class Exchange(ExchangeContext):
         if self.head.is_head:
             pieces = _NOTHING
         elif self.response_chunked:
-            pieces = self._chunked(pieces, is_last)
+            pieces = chunked(self, pieces, is_last)
         client = self.client
         if not pieces:
             data = head
@@ -522,12 +511,12 @@ class Exchange(ExchangeContext):
         """Drop an answer that the upstream's conditions refuse, if another try is possible; tell whether."""
         retrying, target = self.retrying, self.target
         assert retrying is not None
-        if not retrying.is_refused(self.status) or not self._may_try_again(failures.REFUSED_STATUS):
+        if not retrying.is_refused(self.status) or not self.may_try_again(failures.REFUSED_STATUS):
             return False
         self.tries_left -= 1
         self.note_try(peer, self.status)
         self.gateway.log_retry(self, peer, failures.REFUSED_STATUS, f"status {self.status}")
-        self._leave_peer()
+        self.leave_peer()
         self.target = None
         if target is not None:
             if is_last and self.request_side is _REQUEST_DONE:
@@ -539,44 +528,6 @@ class Exchange(ExchangeContext):
         self.pick()
         return True
 
-    def _response_framing(self, response: ResponseHead) -> bytes:
-        """Decide how the client learns where the body ends, and whether its connection goes on."""
-        client, head, length = self.client, self.head, response.length
-        keep_alive = head.keep_alive and self.request_side is _REQUEST_DONE and client.may_persist()
-        if (response.body is not None or self._may_gain_body(response)) and (
-            length is None or self.chain.changes_body
-        ):
-            length = None
-            if head.minor:
-                self.response_chunked = True
-            else:
-                keep_alive = False
-        elif response.status == 204:
-            length = None
-        client.keep_alive = keep_alive
-        persistence = b"\r\nConnection: keep-alive" if keep_alive else b"\r\nConnection: close"
-        if length is not None:
-            return b"\r\nContent-Length: %d%b" % (length, persistence)
-        if not self.response_chunked:
-            return persistence
-        trailer = response.special.get(b"trailer")
-        if trailer is not None and self._wants_trailers():
-            return b"\r\nTrailer: " + trailer + b"\r\nTransfer-Encoding: chunked" + persistence
-        return b"\r\nTransfer-Encoding: chunked" + persistence
-
-    def _may_gain_body(self, response: ResponseHead) -> bool:
-        """Tell whether a plugin may put a body where the target sent an empty one."""
-        return (
-            self.chain.changes_body
-            and response.length == 0
-            and not self.head.is_head
-            and response.status not in NO_BODY
-        )
-
-    def _wants_trailers(self) -> bool:
-        te = self.head.special.get(b"te")
-        return te is not None and b"trailers" in te.lower()
-
     def _filter_body(self, pieces: list[bytes], is_last: bool) -> list[bytes]:
         """Run the body_filter steps over what has come."""
         chunk = b"".join(pieces)
@@ -585,14 +536,6 @@ class Exchange(ExchangeContext):
             if changed is not None:
                 chunk = changed
         return [chunk] if chunk else []
-
-    def _chunked(self, pieces: list[bytes], is_last: bool) -> list[bytes]:
-        encoded = chunks(pieces)
-        if is_last:
-            target = self.target
-            trailers = target.trailers() if target is not None and self._wants_trailers() else b""
-            encoded.append(last_chunk(trailers))
-        return encoded
 
     def on_response_body(self, pieces: list[bytes], is_last: bool) -> None:
         """More of the target's body has come."""
@@ -604,7 +547,7 @@ class Exchange(ExchangeContext):
         if self.head.is_head:
             pieces = _NOTHING
         elif self.response_chunked:
-            pieces = self._chunked(pieces, is_last)
+            pieces = chunked(self, pieces, is_last)
         if pieces:
             data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
             self.client.write(data)
@@ -725,21 +668,21 @@ class Exchange(ExchangeContext):
             self.target = None
         if self.response_side is ResponseSide.STARTED:
             self.gateway.log_failure(self, failure, detail)
-            self._blame_peer(failure)
+            self.blame_peer(failure)
             return self._break_off()
         if self.response_side is not ResponseSide.WAITING or peer is None:
             return None
         if isinstance(self.response_view, HeldResponse):
             # It had answered, so another try is out of the question.
-            self._blame_peer(failure)
+            self.blame_peer(failure)
             self._stop_waiting()
             return self.fail(failure, detail)
         if was_reused and failure is failures.TARGET_CLOSED:
             return self._repeat_stale(peer, failure, detail)
         self.note_try(peer, failure.status)
-        self._blame_peer(failure)
+        self.blame_peer(failure)
         self.tried = (*self.tried, peer)
-        if failure.retryable and self._may_try_again(failure):
+        if failure.retryable and self.may_try_again(failure):
             self.tries_left -= 1
             self.gateway.log_retry(self, peer, failure, detail)
             return self.pick()
@@ -750,37 +693,10 @@ class Exchange(ExchangeContext):
         if self.balancer is not None:
             self.balancer.ended(peer, None)
         self.peer = None
-        if self._may_repeat(failure):
+        if self.may_repeat(failure):
             return self.pick()
         self.tried = (*self.tried, peer)
         return self.fail(failure, detail)
-
-    def _may_try_again(self, failure: Failure) -> bool:
-        """Tell whether there may be another try; one that the conditions grant counts as used."""
-        if self.tries_left <= 0 or not self._may_repeat(failure):
-            return False
-        return self.retrying is None or self.retrying.may_try_again(self.gateway.now)
-
-    def _may_repeat(self, failure: Failure) -> bool:
-        """Tell whether the request can be sent once more without harm."""
-        if failure is failures.CONNECT_FAILED or failure is failures.CONNECT_TIMEOUT:
-            return self.upload is None or self.upload.is_replayable
-        taken = self.retrying.takes(self.head.method) if self.retrying is not None else None
-        if taken is False or (taken is None and self.head.method in _NOT_IDEMPOTENT):
-            return False
-        return self.upload is None or self.upload.is_replayable
-
-    def _blame_peer(self, failure: Failure) -> None:
-        """Leave the peer, whose fault it was; a status that it sent before counts for nothing."""
-        peer, balancer = self.peer, self.balancer
-        if peer is None or balancer is None:
-            return
-        balancer.ended(peer, None)
-        if failure.lesson is Lesson.TIMEOUT:
-            balancer.report_timeout(peer)
-        elif failure.lesson is Lesson.TCP:
-            balancer.report_tcp_failure(peer)
-        self.peer = None
 
     def on_deadline(self) -> None:
         """Whoever we were waiting for took too long."""
@@ -846,20 +762,8 @@ class Exchange(ExchangeContext):
         self.client.abort()
         self.finish()
 
-    def _leave_peer(self) -> None:
-        """Tell the balancer that the peer has one request less, and how and how fast it answered."""
-        peer, balancer, status = self.peer, self.balancer, self.upstream_status
-        if peer is None or balancer is None:
-            return
-        self.peer = None
-        if status is None:
-            balancer.ended(peer, None)
-        else:
-            balancer.report_status(peer, status)
-            balancer.ended(peer, self.answered_at - self.sent_at)
-
     def _drop_target(self) -> None:
-        self._leave_peer()
+        self.leave_peer()
         if self.target is not None:
             self.target.abandon()
             self.target = None
@@ -900,7 +804,7 @@ class Exchange(ExchangeContext):
         """Log, count, and let the client's connection go on."""
         self.ended_at = monotonic()
         if self.peer is not None:
-            self._leave_peer()
+            self.leave_peer()
         for step in self.chain.log:
             try:
                 step(self)

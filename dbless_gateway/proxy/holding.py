@@ -62,6 +62,7 @@ class HeldResponse(ResponseView):
         head.content_type = headers.get(b"content-type")
         headers.remove(b"content-type")
         head.plain = headers.block
+        head.has_server = headers.get(b"server") is not None
         if status != head.status:
             self._take_status(head, status)
         if self.is_replaced and status in NO_BODY:

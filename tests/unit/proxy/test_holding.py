@@ -170,6 +170,11 @@ class TestChanging:
         assert (response.get("X-Old"), response.get("X-Length")) == (None, "3")
         assert response.get("Content-Length") == "3"
 
+    def test_server_that_was_taken_away_is_the_gateway(self, make_stage: MakeStage) -> None:
+        answer = b"HTTP/1.1 200 OK\r\nServer: theirs\r\nContent-Length: 2\r\n\r\nab"
+        response = self.get(make_stage, lambda ctx: ctx.response.headers.remove("Server"), answer)
+        assert response.get("Server").startswith("kong/")
+
     @pytest.mark.parametrize(
         ("before", "after", "body", "length"),
         [
