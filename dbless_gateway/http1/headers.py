@@ -150,6 +150,12 @@ class Headers:
         if self._folded is not None:
             self._folded += line.translate(FOLD)
 
+    def extend(self, block: bytes) -> None:
+        """Append the lines of another block."""
+        self.block += block
+        if self._folded is not None:
+            self._folded += block.translate(FOLD)
+
     def set(self, name: bytes, value: bytes) -> None:
         """Replace every line of that name by one."""
         self.cut(_needle(name))

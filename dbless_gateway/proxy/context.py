@@ -101,9 +101,7 @@ class UpstreamRequest:
         raw = self.headers.raw
         for name, _ in IDENTITY_HEADERS:
             raw.remove(name)
-        for line in block.split(b"\r\n")[1:]:
-            name, _, value = line.partition(b": ")
-            raw.add(name, value)
+        raw.extend(block)
 
     def set_target(self, host: str, port: int) -> None:
         """Send the request to this address instead of the service's."""

@@ -66,6 +66,16 @@ def test_edits(looked_before: bool) -> None:
     assert [headers.get(name) for name, _ in headers.items()] == [b"3", b"", b"5", b"b"]
 
 
+@pytest.mark.parametrize("looked_before", [True, False])
+def test_a_block_behind_a_block(looked_before: bool) -> None:
+    headers = Headers(BLOCK)
+    if looked_before:
+        assert headers.get(b"x-late") is None
+    headers.extend(b"\r\nX-Late: 1\r\nX_Later: 2")
+    assert headers.block == BLOCK + b"\r\nX-Late: 1\r\nX_Later: 2"
+    assert (headers.get(b"x-late"), headers.get(b"x-later")) == (b"1", b"2")
+
+
 @pytest.mark.parametrize("bad", [b"a\rb", b"a\nb", b"a\0b", b"\r\nX: y"])
 def test_no_edit_splits_the_message(bad: bytes) -> None:
     headers = Headers(BLOCK)
