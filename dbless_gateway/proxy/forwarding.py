@@ -97,10 +97,10 @@ def request_head(exchange: Exchange, host: bytes, framing: bytes) -> bytes:
     edited = exchange.upstream_request
     if edited is None:
         method, path, query, plain = head.method, exchange.upstream_path, head.query, head.plain
+        if exchange.identity_block is not None and _UNDERSCORE in plain:
+            plain = _without_forged(plain)
     else:
         method, path, query, plain = edited.wire()
-    if exchange.identity_block is not None and _UNDERSCORE in plain:
-        plain = _without_forged(plain)
     parts = [
         method,
         b" ",

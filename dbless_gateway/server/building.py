@@ -24,9 +24,9 @@ from dbless_gateway.config.entities import Entities
 from dbless_gateway.server.engine import Assembler, Outcome
 
 # How long one turn may work. A request waits for two turns, its own and its target's: with bursts as long as
-# what a busy loop's turn takes anyway (0.6 ms at the 99th percentile) its wait stays within twice of that. Much
-# less would make builds slower than their own overhead.
-BURST_S = 0.0005
+# what a loop's turn takes anyway (0.1 to 0.6 ms at the 99th percentile) its wait stays within about twice of that.
+# Much less would make builds slower than their own overhead.
+BURST_S = 0.00025
 
 Result = TypeVar("Result")
 

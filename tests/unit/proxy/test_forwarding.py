@@ -193,6 +193,20 @@ def test_identity_cannot_be_forged(
     assert b"forged" not in request.raw
 
 
+@pytest.mark.parametrize("is_edited", [False, True])
+@pytest.mark.parametrize("separator", ["-", "_"])
+def test_identity_survives_an_edited_request(make_stage: MakeStage, is_edited: bool, separator: str) -> None:
+    plugins: list[object] = [Authenticating(WHO, KEY)]
+    if is_edited:
+        plugins.append(Editing(method="PUT"))
+    stage = make_stage(plugins=plugins)
+    forged = [(name.replace("-", separator), "forged") for name in IDENTITY]
+    request = forward(stage, request_bytes(headers=[("User-Agent", "x86_64"), *forged]))
+    assert tuple(request.get(name) for name in IDENTITY) == ("c1", "007", "alice", "k1", None)
+    assert request.get("User-Agent") == "x86_64"
+    assert b"forged" not in request.raw
+
+
 def test_identity_passes_where_nobody_authenticates(stage: Stage) -> None:
     """Behind another gateway the client's own word is all that there is, as with Kong."""
     request = forward(stage, request_bytes(headers=[("X-Consumer-ID", "c9")]))
