@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import socket
 import statistics
 import tempfile
 from collections.abc import Mapping
@@ -43,9 +44,8 @@ class PluginSet:
     limit: float | None = None
 
 
-def plugin_sets(folder: Path, sink_port: int) -> tuple[PluginSet, ...]:
-    """Return every set; log files go to the folder, other logs to the port."""
-    sink = {"host": "127.0.0.1", "port": sink_port}
+def plugin_sets(folder: Path, http_port: int, udp_port: int) -> tuple[PluginSet, ...]:
+    """Return every set; log files go to the folder, other logs to the ports."""
     return (
         PluginSet(PLAIN),
         PluginSet("key-auth", (_KEY_AUTH,), 1.2),
@@ -73,10 +73,10 @@ def plugin_sets(folder: Path, sink_port: int) -> tuple[PluginSet, ...]:
         ),
         PluginSet(
             "http-log",
-            ({"name": "http-log", "config": {"http_endpoint": f"http://127.0.0.1:{sink_port}/log/upload"}},),
+            ({"name": "http-log", "config": {"http_endpoint": f"http://127.0.0.1:{http_port}/log"}},),
             1.15,
         ),
-        PluginSet("udp-log", ({"name": "udp-log", "config": sink},), 1.15),
+        PluginSet("udp-log", ({"name": "udp-log", "config": {"host": "127.0.0.1", "port": udp_port}},), 1.15),
     )
 
 
@@ -85,7 +85,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="dbless-bench-") as name, ExitStack() as stack:
         folder = Path(name)
         port = stack.enter_context(backend(folder))
-        known = plugin_sets(folder, port)
+        # Nobody reads it: datagrams that find it full are dropped, and no sender notices.
+        datagrams = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        datagrams.bind(("127.0.0.1", 0))
+        known = plugin_sets(folder, port, datagrams.getsockname()[1])
         wanted = [one for one in known if one.name in (PLAIN, *arguments.sets) or not arguments.sets]
         contenders = [_start(stack, one, folder, port, arguments.python) for one in wanted]
         script = folder / "requests.lua"

@@ -171,5 +171,9 @@ def split_response(data: bytes) -> ResponseSplit | None:
         else:
             special.append(named)
     plain = crlf + plain + b"".join(pieces[2::2])
-    has_server = plain.find(b"\r\nServer:") >= 0 or plain.lower().find(b"\r\nserver:") >= 0
-    return size, minor, status, line, plain, length, content_type, special, has_server, False
+    return size, minor, status, line, plain, length, content_type, special, has_server(plain), False
+
+
+def has_server(block: bytes) -> bool:
+    """Tell whether a Server line is among these; nearly all targets spell it so."""
+    return block.find(b"\r\nServer:") >= 0 or block.lower().find(b"\r\nserver:") >= 0

@@ -6,7 +6,7 @@ The part of key-auth that runs for each request, in a module of its own because 
 from __future__ import annotations
 
 import re
-from hashlib import sha256
+from hashlib import blake2b, sha256
 from hmac import compare_digest
 from typing import Final
 
@@ -78,11 +78,7 @@ class KeyPlaces:
 
 
 class KeyIndex:
-    """All keys of a configuration.
-
-    Plain keys are found by Python's hash, which is keyed anew in each process, and compared in constant time: the time
-    of a look-up tells nothing of how much of a guess was right.
-    """
+    """All keys of a configuration by digest, so that no comparison tells how much of a guess was right."""
 
     __slots__ = ("_hashed", "_plain")
 
@@ -97,14 +93,18 @@ class KeyIndex:
                 self._hashed[bytes.fromhex(hashed[1])] = known
             else:
                 raw = key.encode()
-                self._plain[raw] = (raw, known)
+                self._plain[_digest(raw)] = (raw, known)
 
     def find(self, key: bytes) -> Known | None:
         """Return whom a key identifies."""
-        plain = self._plain.get(key)
+        plain = self._plain.get(_digest(key))
         if plain is not None and compare_digest(plain[0], key):
             return plain[1]
         return self._hashed.get(sha256(key).digest()) if self._hashed else None
+
+
+def _digest(key: bytes) -> bytes:
+    return blake2b(key, digest_size=16).digest()
 
 
 def _header_value(ctx: Context, name: str) -> object:

@@ -1,7 +1,7 @@
 """key-auth: identify the consumer by an API key in a header, the query or the body.
 
 Kong's behaviour this follows: https://developer.konghq.com/plugins/key-auth/ (3.9 and later).
-Differences: keys are compared in constant time; a configured key may be the
+Differences: the key is found by its digest and compared in constant time; a configured key may be the
 SHA-256 of the real one, written ``sha256:`` and 64 hexadecimal digits.
 """
 

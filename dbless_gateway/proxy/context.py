@@ -15,7 +15,7 @@ from dbless_gateway.config.entities import Consumer, Credential, Route, Service
 from dbless_gateway.http1.headers import Headers, TextHeaders
 from dbless_gateway.pdk.identity import credential_identifier
 from dbless_gateway.pdk.query import parse_query
-from dbless_gateway.proxy.forwarding import IDENTITY_HEADERS, identity_block
+from dbless_gateway.proxy.forwarding import drop_identity, identity_block
 
 if TYPE_CHECKING:
     from dbless_gateway.balancing.hash_key import NewCookie
@@ -99,8 +99,7 @@ class UpstreamRequest:
     def identify(self, block: bytes) -> None:
         """Say who the client is, in headers that later plugins see and may change."""
         raw = self.headers.raw
-        for name, _ in IDENTITY_HEADERS:
-            raw.remove(name)
+        drop_identity(raw)
         raw.extend(block)
 
     def set_target(self, host: str, port: int) -> None:

@@ -98,7 +98,9 @@ def request_head(exchange: Exchange, host: bytes, framing: bytes) -> bytes:
     if edited is None:
         method, path, query, plain = head.method, exchange.upstream_path, head.query, head.plain
         if exchange.identity_block is not None and _UNDERSCORE in plain:
-            plain = _without_forged(plain)
+            headers = Headers(plain)
+            drop_identity(headers)
+            plain = headers.block
     else:
         method, path, query, plain = edited.wire()
     parts = [
@@ -131,12 +133,13 @@ def request_head(exchange: Exchange, host: bytes, framing: bytes) -> bytes:
     return b"".join(parts)
 
 
-def _without_forged(plain: bytes) -> bytes:
-    """Drop identity headers written with an underscore: targets behind CGI or WSGI cannot tell them from real ones."""
-    headers = Headers(plain)
+def drop_identity(headers: Headers) -> None:
+    """Drop the client's own word on who it is.
+
+    Written with an underscore, too: targets behind CGI or WSGI cannot tell such headers from real ones.
+    """
     for needle in _IDENTITY_NEEDLES:
         headers.cut(needle)
-    return headers.block
 
 
 def _forward_with_special(exchange: Exchange, head: RequestHead, parts: list[bytes]) -> None:

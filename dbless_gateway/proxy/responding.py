@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from dbless_gateway.http1.headers import Headers
 from dbless_gateway.http1.response_head import NO_BODY, ResponseHead
+from dbless_gateway.http1.splitting import has_server
 from dbless_gateway.http1.writing import STATUS_LINES
 from dbless_gateway.pdk.reply import Reply
 from dbless_gateway.proxy.context import ResponseView
@@ -61,15 +62,15 @@ def proxied_head(exchange: Exchange, response: ResponseHead, framing: bytes) -> 
         # The default charset comes behind the plugins, which see the type as the target named it.
         charset = None if chain.header_filter else exchange.gateway.charset
         block += with_charset(content_type, charset)
-    has_server = response.has_server
+    names_server = response.has_server
     is_watched = chain.header_filter or chain.log or exchange.new_cookie is not None
     if is_watched or exchange.pending_headers is not None:
         line, block = filtered(exchange, response.status, block, line)
-        has_server = block.find(b"\r\nServer:") >= 0
+        names_server = has_server(block)
         if exchange.status != response.status:
             framing = _reframed(exchange, response, framing)
     gateway, sent_at = exchange.gateway, exchange.sent_at
-    if gateway.has_default_tokens and not special and has_server:
+    if gateway.has_default_tokens and not special and names_server:
         # What nearly all responses need, in one expression.
         upstream_ms = int((exchange.answered_at - sent_at) * 1000)
         proxy_ms = int((sent_at - exchange.started) * 1000)
@@ -88,7 +89,7 @@ def proxied_head(exchange: Exchange, response: ResponseHead, framing: bytes) -> 
                 )
             )
     parts = [line, block, framing]
-    _add_proxied_tokens(exchange, special, block, parts)
+    _add_proxied_tokens(exchange, special, names_server, parts)
     return b"".join(parts)
 
 
@@ -120,7 +121,7 @@ def reply_head(exchange: Exchange, reply: Reply, line: bytes, lines: bytes, fram
     parts = [line, lines, framing]
     options = exchange.gateway.options
     if reply.proxied:
-        _add_proxied_tokens(exchange, {}, lines, parts)
+        _add_proxied_tokens(exchange, {}, has_server(lines), parts)
     else:
         if options.server_tokens:
             parts.append(exchange.gateway.server_line)
@@ -174,7 +175,7 @@ def _add_charset(headers: Headers, charset: bytes | None) -> None:
 
 
 def _add_proxied_tokens(
-    exchange: Exchange, special: dict[bytes, bytes], block: bytes, parts: list[bytes]
+    exchange: Exchange, special: dict[bytes, bytes], names_server: bool, parts: list[bytes]
 ) -> None:
     """Add Kong's own lines of a proxied response, and the empty line."""
     gateway = exchange.gateway
@@ -196,7 +197,7 @@ def _add_proxied_tokens(
             if not via
             else b"\r\nVia: " + via + b", " + gateway.via_line[len(b"\r\nVia: ") :]
         )
-        if block.find(b"\r\nServer:") < 0 and block.lower().find(b"\r\nserver:") < 0:
+        if not names_server:
             parts.append(gateway.server_line)
     if gateway.has_rare_tokens:
         _add_rare_tokens(exchange, parts)
