@@ -25,7 +25,6 @@ check: $(VENV)/.installed-check
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/mypy tests/support tests/typing benchmarks
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest
 

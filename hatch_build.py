@@ -112,7 +112,7 @@ def compile_into(root: Path, folder: Path) -> list[Path]:
             extensions.append(Extension(name, [source], extra_compile_args=["-O3"]))
         distribution = Distribution({"name": "dbless-gateway", "ext_modules": extensions})
         command = distribution.get_command_obj("build_ext")
-        command.inplace = 1
+        command.inplace = True
         distribution.run_command("build_ext")
     finally:
         os.chdir(before)

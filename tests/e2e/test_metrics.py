@@ -15,8 +15,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.support.authority import Authority
 from tests.support.client import fetch
 from tests.support.config import service, write
-from tests.support.gateway import START_TIMEOUT_S, Gateway, free_ports
+from tests.support.gateway import START_TIMEOUT_S, Gateway
 from tests.support.origin import Origin
+from tests.support.ports import free_ports
 
 pytestmark = pytest.mark.slow
 

@@ -180,13 +180,13 @@ def gateway(origin: Origin, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 def answer(connection: OriginConnection) -> None:
     request = connection.receive()
-    status = int(request.get("X-Status") or 200)
+    status = request.get("X-Status") or "200"
     headers: Lines = (("Content-Type", request.get("X-Type") or "application/json"),)
     if request.get("X-Cost") is not None:
         headers += (("X-Kong-Limit", request.get("X-Cost") or ""),)
     if request.get("X-Fresh") is not None:
         headers += (("Cache-Control", "max-age=60"), ("Set-Cookie", "a=1"), ("Set-Cookie", "b=2"))
-    connection.answer(b"" if status == 204 else ANSWER, status=status, headers=headers)
+    connection.answer(b"" if status == "204" else ANSWER, status=status, headers=headers)
 
 
 def check(message: Any, expected: dict[str, str | None]) -> None:

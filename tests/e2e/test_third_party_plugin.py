@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -70,7 +71,7 @@ class Site:
         write_atomically(self.plugins / "say_hello.py", text)
 
     def write_config(self, config: dict[str, object]) -> None:
-        plugins = [{"name": "say-hello", "config": config}, {"name": "prometheus"}]
+        plugins: list[dict[str, Any]] = [{"name": "say-hello", "config": config}, {"name": "prometheus"}]
         write_atomically(self.config, document(service(self.address, "/"), plugins=plugins))
 
     def validate(self) -> subprocess.CompletedProcess[str]:

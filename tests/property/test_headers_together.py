@@ -27,8 +27,8 @@ def test_together_is_one_after_the_other(lines: list[tuple[str, str]], group: li
         singly.set(name.encode(), value.encode("latin-1"))
 
     assert together.block == singly.block
-    for name, _ in singly.items():
-        assert together.get_all(name) == singly.get_all(name)
+    for stored, _ in singly.items():
+        assert together.get_all(stored) == singly.get_all(stored)
 
 
 @pytest.mark.parametrize("value", ["a\r\nb", "a\nb", "a\rb", "a\0b"])

@@ -10,10 +10,18 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *args: object) -> None:
+        pass  # Clients that do not trust us go away in the middle.
+
+
 class Telling(BaseHTTPRequestHandler):
     """Answers with what ``told`` returns."""
 
     protocol_version = "HTTP/1.1"
+    server: _Server
 
     def told(self) -> object:
         """Return the document of an answer."""
@@ -29,13 +37,6 @@ class Telling(BaseHTTPRequestHandler):
 
     def log_message(self, *args: object) -> None:
         """Log nothing."""
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, *args: object) -> None:
-        pass  # Clients that do not trust us go away in the middle.
 
 
 @contextmanager

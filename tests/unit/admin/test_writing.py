@@ -66,6 +66,7 @@ def test_what_kong_looks_at_before_it_refuses(method: str, target: str, value: A
 def test_with_leave_a_write_is_made_and_answered_with_the_entity() -> None:
     served = catalog()
     users = served.find("services", "users")
+    assert users is not None
     commands = FixedCommands(served=served, writes=True, entity_id=users.id)
     answer = ask(
         commands, "POST", "/services", b"name=n&host=h&tags[]=a", "application/x-www-form-urlencoded"

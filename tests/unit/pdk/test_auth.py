@@ -31,7 +31,7 @@ def test_without_anonymous_failure_ends_the_request_even_after_a_success() -> No
 
     reply = Gate(None, ENV).run(ctx, _fail)
 
-    assert reply is not None
+    assert isinstance(reply, Reply)
     assert reply.status == 401
 
 
@@ -66,7 +66,7 @@ def test_with_anonymous_failure_continues_as_nobody(anonymous: str) -> None:
 def test_an_unknown_anonymous_consumer_is_an_error() -> None:
     reply = Gate("ghost", ENV).run(FakeContext(headers=[("Accept", "text/plain")]), _fail)
 
-    assert reply is not None
+    assert isinstance(reply, Reply)
     assert reply.status == 500
     assert reply.body.startswith(b"anonymous consumer ghost is configured but doesn't exist\n")
 

@@ -49,7 +49,7 @@ def private_key(name: str) -> Any:
 
 def published(name: str, **members: Any) -> dict[str, Any]:
     algorithm = jose.get_algorithm_by_name("ES256" if name[0] == "e" else "RS256")
-    jwk: dict[str, Any] = algorithm.to_jwk(private_key(name).public_key(), as_dict=True)  # type: ignore[call-overload]
+    jwk = algorithm.to_jwk(private_key(name).public_key(), as_dict=True)
     return {name: value for name, value in jwk.items() if name != "key_ops"} | members
 
 

@@ -36,7 +36,8 @@ def count(config: dict[str, Any], *contexts: FakeContext) -> dict[str, int]:
     handler = make_handler(prometheus, config, make_env(host))
     for ctx in contexts:
         handler.log(ctx)
-    return host.metrics.read()
+    numbers: dict[str, int] = host.metrics.read()
+    return numbers
 
 
 def test_everything() -> None:

@@ -291,7 +291,11 @@ def test_a_consumer_on_a_route_without_service() -> None:
 
 
 def test_the_name_of_the_node_is_no_prefix_of_tagged_metrics() -> None:
-    config = {"hostname_in_prefix": True, "tag_style": "dogstatsd", "metrics": [_metric("latency", "timer")]}
+    config: dict[str, Any] = {
+        "hostname_in_prefix": True,
+        "tag_style": "dogstatsd",
+        "metrics": [_metric("latency", "timer")],
+    }
 
     assert lines(**config)[0].startswith("kong.latency:12|ms|#service:my_api,")
 

@@ -99,13 +99,16 @@ class TestHolding:
 
     def test_order_of_phases(self, make_stage: MakeStage) -> None:
         order: list[str] = []
+
+        def noting(name: str) -> Responding:
+            return Responding(lambda ctx: order.append(name))
+
         other = Phases(
             header_filter=lambda ctx: order.append("header_filter"),
             body_filter=lambda ctx, chunk, last: order.append("body_filter"),
             log=lambda ctx: order.append(f"log {ctx.response.status} {ctx.source}"),
         )
-        first, second = (Responding(lambda ctx, n=n: order.append(f"response {n}")) for n in (1, 2))
-        stage = make_stage(plugins=[other, first, second])
+        stage = make_stage(plugins=[other, noting("response 1"), noting("response 2")])
         client, target = exchange_until_the_answer(stage)
         target.answer(b"body")
         client.read_response()
@@ -330,7 +333,9 @@ class TestLarge:
         assert target.is_closed, "the rest is nobody's"
 
     def test_pieces_behind_the_limit_are_kept_while_steps_run(self) -> None:
-        held = HeldResponse(parse_response_head(b"HTTP/1.1 200 OK\r\nContent-Length: 9999999\r\n\r\n", False))
+        head = parse_response_head(b"HTTP/1.1 200 OK\r\nContent-Length: 9999999\r\n\r\n", False)
+        assert head is not None
+        held = HeldResponse(head)
         assert not held.keep([b"a"], False)
         assert held.keep([b"x" * LARGE_BYTES], False)
         assert not held.keep([b"last"], True), "the steps run once"

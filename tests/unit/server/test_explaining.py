@@ -27,7 +27,7 @@ def test_questions_are_answered_one_after_the_other(entities: Entities) -> None:
     async def ask() -> list[tuple[int, dict[str, object]]]:
         explainer = Explainer(ProxyOptions())
         questions = ({"url": "/a/"}, {"url": "nowhere"})
-        return await asyncio.gather(*(explainer.explain(entities, question) for question in questions))
+        return list(await asyncio.gather(*(explainer.explain(entities, question) for question in questions)))
 
     (status, told), (bad, why) = asyncio.run(ask())
 

@@ -11,12 +11,13 @@ from dbless_gateway.server.options import ServerSettings, make_settings
 from dbless_gateway.server.self_signed import self_signed_pairs
 from dbless_gateway.server.tls_options import listener_certificates
 from dbless_gateway.snapshot.certificates import TlsPolicy, server_context
-from tests.support.authority import Authority, Pem
+from dbless_gateway.snapshot.key_pairs import KeyPair
+from tests.support.authority import Authority
 
 
 @pytest.fixture(scope="module")
-def pem() -> Pem:
-    return Pem(*(text.strip() for text in Authority().issue("a.test")))
+def pem() -> KeyPair:
+    return KeyPair(*(text.strip() for text in Authority().issue("a.test")))
 
 
 def made(**environ: str) -> ServerSettings:
@@ -59,7 +60,9 @@ def test_a_suite_of_ones_own() -> None:
 
 
 @pytest.mark.parametrize(("kind", "others"), [("proxy", ("admin", "status")), ("admin", ("proxy", "status"))])
-def test_clients_show_certificates_where_that_is_set(kind: str, others: tuple[str, ...], pem: Pem) -> None:
+def test_clients_show_certificates_where_that_is_set(
+    kind: str, others: tuple[str, ...], pem: KeyPair
+) -> None:
     wanted = {f"nginx_{kind}_ssl_client_certificate": pem.cert, f"nginx_{kind}_ssl_verify_client": "on"}
     settings = made(**wanted)
     assert settings.tls[kind].verify_client == "on"
@@ -93,7 +96,7 @@ def test_mistakes(environ: dict[str, str], message: str) -> None:
     assert errors(**environ) == (message,)
 
 
-def test_certificates_come_with_their_keys(pem: Pem) -> None:
+def test_certificates_come_with_their_keys(pem: KeyPair) -> None:
     other = Authority().issue("b.test")
     assert errors(ssl_cert=pem.cert) == ("ssl_cert_key must be specified",)
     assert errors(admin_ssl_cert_key=pem.key) == ("admin_ssl_cert must be specified",)
@@ -103,12 +106,12 @@ def test_certificates_come_with_their_keys(pem: Pem) -> None:
     assert errors(ssl_cert=pem.cert, ssl_cert_key=other.key) == ("ssl_cert: key values mismatch",)
 
 
-def test_a_mistake_never_shows_a_key(pem: Pem) -> None:
+def test_a_mistake_never_shows_a_key(pem: KeyPair) -> None:
     (message,) = errors(ssl_cert_key=pem.key.replace("-", "~") + "x" * 300)
     assert message == "ssl_cert_key: failed loading key from <content>"
 
 
-def test_certificates_may_be_files_or_texts_or_base64(pem: Pem, tmp_path: Path) -> None:
+def test_certificates_may_be_files_or_texts_or_base64(pem: KeyPair, tmp_path: Path) -> None:
     file = tmp_path / "cert.pem"
     file.write_text(pem.cert)
     encoded = base64.b64encode(pem.cert.encode()).decode()
@@ -118,7 +121,7 @@ def test_certificates_may_be_files_or_texts_or_base64(pem: Pem, tmp_path: Path) 
     assert found == [{"proxy": (pem,)}] * 3
 
 
-def test_certificates_of_listeners_are_called_by_their_setting(pem: Pem) -> None:
+def test_certificates_of_listeners_are_called_by_their_setting(pem: KeyPair) -> None:
     other = Authority().issue("b.test")
     settings = made(
         proxy_listen="127.0.0.1:1 ssl",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Iterable
+from typing import cast
 
 import pytest
 
@@ -90,7 +91,7 @@ def names_shown(server: ssl.SSLContext, authority: Authority, name: str | None) 
     client.load_verify_locations(cadata=authority.cert)
     shown = shake(server, client, name)[1].getpeercert()
     assert shown is not None
-    return {value for _, value in shown["subjectAltName"]}
+    return {str(value) for _, value in cast("tuple[tuple[str, str], ...]", shown["subjectAltName"])}
 
 
 CONTEXTS = {
