@@ -294,6 +294,11 @@ _TABLE: dict[str, Code] = {
         "A certificate that is never shown",
         "It has no SNI, and no service or upstream names it as `client_certificate`.",
     ),
+    "lint/unserved-route": Code(
+        WARNING,
+        "A route that is not for HTTP",
+        "Routes for tcp, tls, tls_passthrough and udp are judged, and then left alone: there is no `stream_listen`.",
+    ),
 }
 
 CODES: Mapping[str, Code] = MappingProxyType(_TABLE)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dbless_gateway.config.drafts import Finding
 from dbless_gateway.config.entities import Entities
 from dbless_gateway.lint.subject import Found, Subject
+from dbless_gateway.routing.classic import is_http
 
 UPSTREAM = "lint/unused-upstream"
 CONSUMER = "lint/unused-consumer"
 CERTIFICATE = "lint/unused-certificate"
+ROUTE = "lint/unserved-route"
 
 # Their Lua can send a request to any upstream.
 _CODE_PLUGINS = frozenset({"pre-function", "post-function"})
@@ -53,3 +55,11 @@ def certificates(subject: Subject) -> Found:
         if certificate.id not in used:
             message = "it has no SNI, and no service or upstream shows it as `client_certificate`"
             yield subject.places.of(certificate), Finding((), CERTIFICATE, message)
+
+
+def routes(subject: Subject) -> Found:
+    """Find routes for plain connections, which no listener takes."""
+    for route in subject.entities.routes:
+        if not is_http(route):
+            message = f"nothing listens for {' or '.join(route.protocols)}: only HTTP is proxied"
+            yield subject.places.of(route), Finding(("protocols",), ROUTE, message)

@@ -49,6 +49,7 @@ _OF_ENTITIES: Mapping[str, Lint] = MappingProxyType(
         unused.UPSTREAM: unused.upstreams,
         unused.CONSUMER: unused.consumers,
         unused.CERTIFICATE: unused.certificates,
+        unused.ROUTE: unused.routes,
     }
 )
 # Every lint; all are on unless somebody switches them off.

@@ -16,6 +16,7 @@ from typing import Generic
 
 from dbless_gateway.routing.cache import GENERATION, Decisions, generation_for
 from dbless_gateway.routing.classic import is_http
+from dbless_gateway.routing.expressions.rules import stream_problems
 from dbless_gateway.routing.flavors import Flavor, Table, flavor_of
 from dbless_gateway.routing.inputs import Inputs
 from dbless_gateway.routing.match import Captures, Match, make_match
@@ -126,7 +127,10 @@ def build_steps(entries: Iterable[RouterEntry[T]], flavor: str) -> Generator[Non
     table: Table[T] = reading.make_table()
     order = 0
     for number, entry in enumerate(entries):
-        if not is_http(entry.route) or (entry.service is not None and not entry.service.enabled):
+        if entry.service is not None and not entry.service.enabled:
+            continue
+        if not is_http(entry.route):
+            problems.extend(stream_problems(entry.route))
             continue
         for rule, placement in reading.rules_of(entry, order, problems):
             inputs.note(rule.conditions)

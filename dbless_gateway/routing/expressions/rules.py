@@ -62,18 +62,6 @@ class ExpressionHolds:
         return trace.matched, trace.regex
 
 
-def compile_expression(text: str, *, http: bool = True) -> ExpressionHolds:
-    """Parse, check and compile; raises ``ExpressionError``."""
-    tree = _read(text, http=http)
-    return ExpressionHolds(tree, compile_tree(tree))
-
-
-def _read(text: str, *, http: bool) -> Node:
-    tree = parse(text)
-    check(tree, http=http)
-    return tree
-
-
 def rules_of(entry: RouterEntry[T], problems: list[RouteProblem]) -> Iterator[tuple[Rule[T], Placement]]:
     """Yield the rules of a route."""
     route = entry.route
@@ -82,11 +70,12 @@ def rules_of(entry: RouterEntry[T], problems: list[RouteProblem]) -> Iterator[tu
         yield from compatible.rules_of(entry, problems, protocols)
         return
     try:
-        tree = _read(route.expression, http=True)
+        tree = parse(route.expression)
+        check(tree, http=True)
         lowered = lower(tree)
         expression = ExpressionHolds(tree, compile_tree(tree) if lowered is None else None)
     except ExpressionError as error:
-        problems.append(RouteProblem(route.id, "expression", None, error.message, error.offset, None))
+        problems.append(_problem(route, error))
         return
     checks, path = lowered or ((expression,), expression)
     rank = _EXPRESSION_RANK | (route.priority or 0)
@@ -103,6 +92,19 @@ def rules_of(entry: RouterEntry[T], problems: list[RouteProblem]) -> Iterator[tu
         v1=False,
     )
     yield rule, placement_of(tree)
+
+
+def stream_problems(route: Route) -> Iterator[RouteProblem]:
+    """Yield what is wrong with the expression of a route that is not for HTTP; nothing more is made of it."""
+    if route.expression is not None:
+        try:
+            check(parse(route.expression), http=False)
+        except ExpressionError as error:
+            yield _problem(route, error)
+
+
+def _problem(route: Route, error: ExpressionError) -> RouteProblem:
+    return RouteProblem(route.id, "expression", None, error.message, error.offset, None)
 
 
 def protocol_condition(route: Route) -> tuple[Condition, ...]:

@@ -83,16 +83,3 @@ def fields_of(node: Node) -> set[str]:
         else:
             waiting += (part.left, part.right)
     return names
-
-
-def kong_text(error: ExpressionError, text: str) -> str:
-    """Return the error as Kong prints it: the line of the text with a mark under the place."""
-    before = text[: error.offset]
-    line = before.count("\n") + 1
-    column = error.offset - (before.rfind("\n") + 1) + 1
-    margin = " " * len(str(line))
-    source = text.split("\n")[line - 1]
-    return (
-        f"{margin}--> {line}:{column}\n{margin} |\n{line} | {source}\n"
-        f"{margin} | {' ' * (column - 1)}^---\n{margin} |\n{margin} = {error.message}"
-    )

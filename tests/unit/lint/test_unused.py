@@ -45,6 +45,19 @@ def test_consumer(text: str, paths: list[str]) -> None:
     assert [problem.path for problem in findings(text, unused.CONSUMER)] == paths
 
 
+@pytest.mark.parametrize(
+    ("protocols", "message"),
+    [
+        ("[tcp]", "nothing listens for tcp: only HTTP is proxied"),
+        ("[tcp, tls]", "nothing listens for tcp or tls: only HTTP is proxied"),
+    ],
+)
+def test_route_that_is_not_for_http(protocols: str, message: str) -> None:
+    text = f"routes: [{{name: r, protocols: {protocols}, destinations: [{{port: 9000}}]}}]"
+    (found,) = findings(text, unused.ROUTE)
+    assert (found.path, found.message) == ("routes[0].protocols", message)
+
+
 def test_certificate() -> None:
     text = CERTIFICATES.read_text()
     assert findings(text, unused.CERTIFICATE) == []

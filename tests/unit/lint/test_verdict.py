@@ -25,6 +25,7 @@ routes:
   - {name: lost, paths: [/a], hosts: [x.org]}
   - {name: literal, paths: ['/b.*']}
   - {name: tie, paths: ['~/[a-z]+'], hosts: [y.org, z.org]}
+  - {name: plain, protocols: [tcp], sources: [{port: 1}]}
 upstreams:
   - {name: u, healthchecks: {active: {healthy: {interval: 1}}}}
 consumers:

@@ -233,6 +233,17 @@ def test_problems(flavor: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ("net.src.ip in 10.0.0.0/8 && net.dst.port == 2", []),
+        ('http.path == "/"', [("expression", None, "Unknown LHS field: http.path", 0)]),
+    ],
+)
+def test_expressions_of_routes_that_are_not_for_http_are_judged(expression: str, expected: list[Any]) -> None:
+    assert problems_of("expressions", protocols=("tcp", "tls"), expression=expression) == expected
+
+
+@pytest.mark.parametrize(
     ("host", "expected"), [("a", True), ("a:80", False), ("*.a:80", False), ("*.a", True)]
 )
 def test_the_scheme_divides_the_cache_where_it_stands_for_a_port(host: str, expected: bool) -> None:
