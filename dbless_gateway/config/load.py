@@ -15,12 +15,10 @@ A mistake never stops the line before the entity it is in: all problems come at 
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from dbless_gateway.config.dialect import Dialect
@@ -28,6 +26,7 @@ from dbless_gateway.config.document import Document
 from dbless_gateway.config.drafts import Draft, Report
 from dbless_gateway.config.entities import Entities, PluginCode
 from dbless_gateway.config.freeze import freeze
+from dbless_gateway.config.garbage import without_collector
 from dbless_gateway.config.link import assign_ids, check_authorities, link, memberships
 from dbless_gateway.config.parse import KnownTexts, parse
 from dbless_gateway.config.problems import Problem
@@ -107,7 +106,7 @@ def load(
     """Load one configuration from all sources together; ``known`` texts are not read once more."""
     options = options if options is not None else LoadOptions()
     report = Report()
-    with _without_collector():
+    with without_collector():
         texts = _texts(sources, options, report)
         parsed = [parse(text, options, report, known) for text in texts]
         documents = [document for document in parsed if document is not None]
@@ -186,15 +185,3 @@ def _hash(texts: list[Text]) -> str:
     for text in texts:
         digest.update(text.text.encode("utf-8", "surrogatepass"))
     return digest.hexdigest()
-
-
-@contextmanager
-def _without_collector() -> Iterator[None]:
-    """Pause the cycle collector: a load makes a million objects at once, and none of them is garbage yet."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()

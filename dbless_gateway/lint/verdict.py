@@ -7,14 +7,13 @@ own, so that files for a full Kong can be checked too.
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from dbless_gateway.config.drafts import Report
+from dbless_gateway.config.garbage import without_collector
 from dbless_gateway.config.load import Loaded, LoadOptions, load
 from dbless_gateway.config.problems import Problem
 from dbless_gateway.config.records import dataclass
@@ -72,7 +71,7 @@ class Verdict:
 
 def judge(sources: Sequence[Source], options: LoadOptions, lints: Collection[str] = LINTS) -> Verdict:
     """Load, compile and lint one configuration; ``lints`` are the codes that are wanted."""
-    with _without_collector():
+    with without_collector():
         loaded = load(sources, options)
         if sum(len(text.text) for text in loaded.sources) >= _LARGE:
             _give_back_freed()
@@ -134,15 +133,3 @@ def _in_order(problems: list[Problem], loaded: Loaded) -> list[Problem]:
     """Sort by file, in the order in which the files were read, and by place."""
     order = {name: number for number, name in enumerate(loaded.texts)}
     return sorted(problems, key=lambda p: (order.get(p.file, -1), p.line, p.column, p.severity, p.code))
-
-
-@contextmanager
-def _without_collector() -> Iterator[None]:
-    """Pause the cycle collector: everything that is made here is needed up to the end."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()

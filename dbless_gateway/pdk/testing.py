@@ -26,6 +26,7 @@ from dbless_gateway.config.validate import Validator
 from dbless_gateway.pdk.config import build_config
 from dbless_gateway.pdk.context import Captures, Context, TlsSession
 from dbless_gateway.pdk.identity import Identities, credential_identifier
+from dbless_gateway.pdk.memory import MemoryCache, MemoryCounters
 from dbless_gateway.pdk.plugin import Host, PluginEnv
 from dbless_gateway.pdk.query import parse_query
 from dbless_gateway.pdk.reply import Reply
@@ -34,7 +35,6 @@ from dbless_gateway.pdk.schema import config_schema
 T = TypeVar("T")
 
 START = 1_700_000_000.25  # 2023-11-14 22:13:20 UTC
-_CACHE_ENTRY_LIMIT_BYTES = 1024 * 1024
 
 
 def _same(left: str, right: str) -> bool:
@@ -232,51 +232,6 @@ def as_context(ctx: FakeContext) -> Context:
     return ctx
 
 
-class FakeCounters:
-    """Counters in windows, of this test alone."""
-
-    def __init__(self, now: Callable[[], float]) -> None:
-        self._now = now
-        self._counts: dict[str, tuple[int, float]] = {}
-
-    def increment(self, key: str, amount: int, limit: float | None, expires_at: float) -> int:
-        count = self.read(key)
-        if limit is None or count < limit:
-            until = self._counts[key][1] if count else expires_at
-            self._counts[key] = (max(0, count + amount), until)
-        return count
-
-    def read(self, key: str) -> int:
-        count, expires_at = self._counts.get(key, (0, 0.0))
-        return count if self._now() < expires_at else 0
-
-
-class FakeCache:
-    """Byte strings with a time to live, of this test alone."""
-
-    entry_limit_bytes = _CACHE_ENTRY_LIMIT_BYTES
-
-    def __init__(self, now: Callable[[], float]) -> None:
-        self._now = now
-        self._entries: dict[bytes, tuple[bytes, float]] = {}
-
-    def get(self, key: bytes) -> bytes | None:
-        value, expires_at = self._entries.get(key, (b"", 0.0))
-        return value if self._now() < expires_at else None
-
-    def put(self, key: bytes, value: bytes, ttl_s: float) -> bool:
-        if len(value) > self.entry_limit_bytes:
-            return False
-        self._entries[key] = (value, self._now() + ttl_s)
-        return True
-
-    def delete(self, key: bytes) -> bool:
-        return self._entries.pop(key, None) is not None
-
-    def clear(self) -> None:
-        self._entries.clear()
-
-
 class FakeMetrics:
     """Counts by name and labels; of a histogram, the values."""
 
@@ -311,8 +266,8 @@ class FakeHost:
         self.version = "3.9.1"
         self.trusted_file: str | None = None
         self.clock = START
-        self.counters = FakeCounters(self.now)
-        self.cache = FakeCache(self.now)
+        self.counters = MemoryCounters(self.now)
+        self.cache = MemoryCache(self.now)
         self.metrics = FakeMetrics()
         self.queues: dict[str, FakeQueue] = {}
         self.resources: dict[str, Any] = {}

@@ -13,69 +13,13 @@ from time import time
 from typing import Any, TypeVar
 
 from dbless_gateway import __version__
+from dbless_gateway.pdk.memory import MemoryCache, MemoryCounters
 from dbless_gateway.pdk.plugin import Cache, Counters, Metrics, Queue
 
 T = TypeVar("T")
 
 # Their log phase writes past the event loop, where nothing else would stop it.
 _SILENCED = frozenset(("file-log", "syslog"))
-_ENTRY_LIMIT_BYTES = 16 * 1024 * 1024
-
-
-class MemoryCounters:
-    """Satisfies ``pdk.plugin.Counters`` for one process."""
-
-    def __init__(self, now: Callable[[], float]) -> None:
-        self._now = now
-        self._counts: dict[str, tuple[int, float]] = {}
-
-    def increment(self, key: str, amount: int, limit: float | None, expires_at: float) -> int:
-        """Add ``amount`` unless the count has reached ``limit`` already; return the count before."""
-        before, ends_at = self._counts.get(key, (0, 0.0))
-        if ends_at <= self._now():
-            before, ends_at = 0, expires_at
-        if limit is None or before < limit:
-            self._counts[key] = (max(before + amount, 0), ends_at)
-        return before
-
-    def read(self, key: str) -> int:
-        """Return the count, 0 when there is none."""
-        count, ends_at = self._counts.get(key, (0, 0.0))
-        return count if ends_at > self._now() else 0
-
-    def clear(self) -> None:
-        """Forget every count."""
-        self._counts.clear()
-
-
-class MemoryCache:
-    """Satisfies ``pdk.plugin.Cache`` for one process."""
-
-    entry_limit_bytes = _ENTRY_LIMIT_BYTES
-
-    def __init__(self, now: Callable[[], float]) -> None:
-        self._now = now
-        self._entries: dict[bytes, tuple[bytes, float]] = {}
-
-    def get(self, key: bytes) -> bytes | None:
-        """Return a value that is still valid."""
-        value, ends_at = self._entries.get(key, (None, 0.0))
-        return value if ends_at > self._now() else None
-
-    def put(self, key: bytes, value: bytes, ttl_s: float) -> bool:
-        """Keep a value; tell whether it is small enough."""
-        if len(value) > self.entry_limit_bytes:
-            return False
-        self._entries[key] = (value, self._now() + ttl_s)
-        return True
-
-    def delete(self, key: bytes) -> bool:
-        """Forget a value; tell whether there was one."""
-        return self._entries.pop(key, None) is not None
-
-    def clear(self) -> None:
-        """Forget all."""
-        self._entries.clear()
 
 
 class _NoMetrics:

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from dbless_gateway.config.entities import Resilience
-from dbless_gateway.runtime.bus import LocalBus
 from dbless_gateway.runtime.health_messages import REPORT_TOPIC, STATE_TOPIC, TRIAL, StateChange
 from tests.support.client import request_bytes
 from tests.support.exchange_script import FarEnd, Stage
+from tests.support.local_bus import LocalBus
 from tests.support.upstream_entities import healthchecks, upstream
 from tests.unit.proxy.conftest import MakeStage
 from tests.unit.proxy.scenes import Responding

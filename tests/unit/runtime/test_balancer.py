@@ -13,13 +13,13 @@ import uvloop
 from dbless_gateway.balancing.health import HEALTHY, UNHEALTHY
 from dbless_gateway.config.entities import Resilience, Upstream
 from dbless_gateway.runtime import balancer as balancer_module
-from dbless_gateway.runtime.bus import LocalBus
 from dbless_gateway.runtime.health import HealthRegistry
 from dbless_gateway.runtime.health_messages import REPORT_TOPIC, STATE_TOPIC, SYNC, StateChange
 from dbless_gateway.runtime.peer import Peer
 from dbless_gateway.runtime.resolver import Resolver
 from dbless_gateway.runtime.resolver_options import ResolverOptions
 from dbless_gateway.runtime.upstreams import Balancer, Upstreams
+from tests.support.local_bus import LocalBus
 from tests.support.upstream_entities import healthchecks, target, upstream
 
 TARGETS = [target("10.0.0.1:80"), target("10.0.0.2:80")]

@@ -9,7 +9,6 @@ import pytest
 
 from dbless_gateway.balancing.health import HEALTHY, MOSTLY_HEALTHY, UNHEALTHY, Report
 from dbless_gateway.config.entities import Upstream
-from dbless_gateway.runtime.bus import LocalBus
 from dbless_gateway.runtime.health import FORGET_AFTER_S, TIMELINE_LENGTH, HealthRegistry
 from dbless_gateway.runtime.health_messages import (
     REPORT_TOPIC,
@@ -19,6 +18,7 @@ from dbless_gateway.runtime.health_messages import (
     PassiveReport,
     StateChange,
 )
+from tests.support.local_bus import LocalBus
 from tests.support.upstream_entities import healthchecks, upstream
 
 ADDRESS = Address("a.test", "10.0.0.1", 80)

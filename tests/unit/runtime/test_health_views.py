@@ -10,13 +10,13 @@ from typing import Any
 import uvloop
 
 from dbless_gateway.config.entities import Upstream
-from dbless_gateway.runtime.bus import LocalBus
 from dbless_gateway.runtime.health import HealthRegistry
 from dbless_gateway.runtime.health_views import HealthViews
 from dbless_gateway.runtime.resolver import Resolver
 from dbless_gateway.runtime.resolver_options import ResolverOptions
 from dbless_gateway.runtime.upstreams import Upstreams
 from tests.support.dns_server import DnsServer, dns_server
+from tests.support.local_bus import LocalBus
 from tests.support.upstream_entities import healthchecks, target, upstream
 
 

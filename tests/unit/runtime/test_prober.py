@@ -12,13 +12,13 @@ import uvloop
 
 from dbless_gateway.balancing.health import HEALTHY, UNHEALTHY
 from dbless_gateway.config.entities import Target, Upstream
-from dbless_gateway.runtime.bus import LocalBus
 from dbless_gateway.runtime.health import HealthRegistry
 from dbless_gateway.runtime.health_messages import STATE_TOPIC, StateChange
 from dbless_gateway.runtime.prober import Prober
 from dbless_gateway.runtime.resolver import Resolver
 from dbless_gateway.runtime.resolver_options import ResolverOptions
 from dbless_gateway.runtime.upstreams import Upstreams
+from tests.support.local_bus import LocalBus
 from tests.support.upstream_entities import healthchecks, target, upstream
 
 # Far longer than an answer takes here, however busy the machine is.

@@ -17,12 +17,12 @@ import uvloop
 from dbless_gateway.balancing.health import HEALTHY, UNHEALTHY
 from dbless_gateway.balancing.plan import run
 from dbless_gateway.config.entities import Where
-from dbless_gateway.runtime.bus import LocalBus
 from dbless_gateway.runtime.health_messages import STATE_TOPIC, Address, StateChange
 from dbless_gateway.runtime.resolver import Resolver
 from dbless_gateway.runtime.resolver_options import ResolverOptions
 from dbless_gateway.runtime.upstreams import DYNAMIC_HOSTS_MAX, Balancer, NoPeer, Upstreams
 from tests.support.dns_server import DnsServer, dns_server
+from tests.support.local_bus import LocalBus
 from tests.support.upstream_entities import healthchecks, target, upstream
 
 

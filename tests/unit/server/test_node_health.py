@@ -6,11 +6,11 @@ from typing import Any
 from dbless_gateway.config.load import load
 from dbless_gateway.config.slices import to_slices
 from dbless_gateway.config.source import Source
-from dbless_gateway.runtime.bus import LocalBus
 from dbless_gateway.runtime.health_messages import REPORT_TOPIC, STATE_TOPIC, Address, PassiveReport
 from dbless_gateway.server.node_health import NodeHealth
 from dbless_gateway.server.receipts import Receipt
 from dbless_gateway.server.settings import BY_NAME, read_settings
+from tests.support.local_bus import LocalBus
 
 TEXT = """
 _format_version: "3.0"

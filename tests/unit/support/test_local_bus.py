@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dbless_gateway.runtime.bus import LocalBus
+from tests.support.local_bus import LocalBus
 
 
 def test_others_hear_in_order_and_the_publisher_does_not() -> None:
