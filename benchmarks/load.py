@@ -4,7 +4,7 @@ The proxies have one core and the load generator with the backend another. Each 
 contender once, so that a change of the machine's mood touches all of them; what is reported are medians
 over rounds.
 
-    python -m benchmarks.load                      everything, pure Python
+    python -m benchmarks.load                      everything, pure Python and as installed
     python -m benchmarks.load routes-1000 plugins  some scenarios ("reload" and "memory" are two more)
 """
 
@@ -81,6 +81,7 @@ def compare(
     with ExitStack() as stack:
         contenders = [
             stack.enter_context(nginx(folder, backend_port, tls)),
+            stack.enter_context(gateway("pure", config, tls=tls, without_extensions=True)),
             stack.enter_context(gateway("gateway", config, tls=tls)),
         ]
         if arguments.compiled is not None:

@@ -20,6 +20,7 @@ from getpass import getuser
 from pathlib import Path
 from typing import NamedTuple
 
+from dbless_gateway.http1.extensions import SWITCH as WITHOUT_EXTENSIONS
 from dbless_gateway.snapshot.certificates import INTERMEDIATE_CIPHERS
 from tests.support.authority import Authority
 from tests.support.gateway import Gateway
@@ -186,13 +187,18 @@ def haproxy(folder: Path, backend_port: int) -> Iterator[Contender]:
 
 @contextmanager
 def gateway(
-    name: str, config: Path, python: Path | None = None, tls: KeyFiles | None = None
+    name: str,
+    config: Path,
+    python: Path | None = None,
+    tls: KeyFiles | None = None,
+    *,
+    without_extensions: bool = False,
 ) -> Iterator[Contender]:
     """Run our gateway with one worker; ``python`` has another build of it installed."""
-    environment: dict[str, str] = {}
+    environment = {WITHOUT_EXTENSIONS: "1"} if without_extensions else {}
     if tls is not None:
         (port,) = free_ports(1)
-        environment = {
+        environment |= {
             "KONG_PROXY_LISTEN": f"127.0.0.1:{port} ssl reuseport backlog=4096",
             "KONG_SSL_CERT": str(tls.cert),
             "KONG_SSL_CERT_KEY": str(tls.key),

@@ -15,10 +15,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Final
 
-try:
-    from dbless_gateway.http1._searching import find_line, with_lines  # type: ignore[import-untyped,import-not-found,unused-ignore]
-except ImportError:
-    find_line = with_lines = None
+from dbless_gateway.http1.extensions import find_line, with_lines
 
 # Header names are compared in lower case; "_" equals "-", as Kong and nginx treat them in look-ups.
 FOLD: Final = bytes(range(256)).lower().replace(b"_", b"-")

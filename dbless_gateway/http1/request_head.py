@@ -16,12 +16,8 @@ from typing import Final
 import httptools
 
 from dbless_gateway.http1.bodies import BodyReader, ChunkedBody, LengthBody
+from dbless_gateway.http1.extensions import split_request
 from dbless_gateway.http1.headers import FOLD, Headers
-
-try:
-    from dbless_gateway.http1._splitting import split_request  # type: ignore[import-untyped,import-not-found,unused-ignore]
-except ImportError:
-    from dbless_gateway.http1.splitting import split_request
 
 _UNUSUAL_METHODS: Final = frozenset((b"HEAD", b"CONNECT", b"TRACE"))
 _SLASH: Final = 0x2F

@@ -11,12 +11,8 @@ from typing import Final
 import httptools
 
 from dbless_gateway.http1.bodies import BodyReader, ChunkedBody, LengthBody, UntilClose
+from dbless_gateway.http1.extensions import split_response
 from dbless_gateway.http1.headers import FOLD, Headers
-
-try:
-    from dbless_gateway.http1._splitting import split_response  # type: ignore[import-untyped,import-not-found,unused-ignore]
-except ImportError:
-    from dbless_gateway.http1.splitting import split_response
 
 # nginx's proxy_buffer_size is 4 or 8 KiB; real applications send larger cookies than that.
 _MAX_HEAD_BYTES: Final = 65536
