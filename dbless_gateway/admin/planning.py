@@ -2,8 +2,8 @@
 
 Runs in the editor process, over the file as it is now. Rules of the file:
 
-1. Whatever Kong checks before it writes is checked here, with its errors: schema, references, uniqueness,
-   what still refers to an entity that is to go.
+1. Whatever Kong checks before it writes is checked first, with its errors: the schema (``judging``) and what
+   holds between entities (``constraints``).
 2. A child is written inside its parent, as people write it.
 3. An id that would change because a name changes is written down, and so is one that only a place would give.
 """
@@ -11,36 +11,25 @@ Runs in the editor process, over the file as it is now. Rules of the file:
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from dbless_gateway.admin.catalog import Catalog, Item, field_of, is_uuid
+from dbless_gateway.admin.catalog import Catalog, Item, is_uuid
 from dbless_gateway.admin.changes import Change
 from dbless_gateway.admin.collections import NESTINGS
-from dbless_gateway.admin.failures import lua_key, named, not_found, plain
+from dbless_gateway.admin.constraints import check_unique, check_unused, resolved, with_children
+from dbless_gateway.admin.failures import not_found, plain
 from dbless_gateway.admin.judging import check
+from dbless_gateway.admin.patching import merged, patch_steps, split_url, tidy
 from dbless_gateway.admin.reading import child_of, no_such, parent_of, target_of
 from dbless_gateway.config.document import ROOT, Document
 from dbless_gateway.config.document import plain as plain_data
 from dbless_gateway.config.drafts import Draft
-from dbless_gateway.config.edit_steps import Add, Drop, Put, Step
+from dbless_gateway.config.edit_steps import Add, Drop, Step
 from dbless_gateway.config.entities import Entities
 from dbless_gateway.config.schemas import EntitySchema, load_schemas
 from dbless_gateway.lint.places import Places
-
-_URL_PARTS = ("protocol", "host", "port", "path")
-# Kong takes these with the entity that they belong to; everything else holds it back.
-_CASCADES = frozenset(
-    (nesting.child, nesting.field)
-    for nesting in NESTINGS
-    if nesting.parent == "consumers" or nesting.child in ("plugins", "snis", "keys")
-) | {("targets", "upstream")}
-_RESTRICTS = (
-    ("routes", "service", "services"),
-    ("services", "client_certificate", "certificates"),
-    ("upstreams", "client_certificate", "certificates"),
-)
 
 
 class Plan(NamedTuple):
@@ -125,9 +114,9 @@ class Planner:
 
     def _create(self, collection: str, given: dict[str, Any]) -> Plan:
         schema = load_schemas().entity(collection)
-        fields = self._resolved(schema, _tidy(given))
+        fields = resolved(self.catalog, schema, tidy(given))
         check(collection, fields, self.flavor)
-        self._check_unique(collection, fields, None)
+        check_unique(self.catalog, schema, fields, None)
         natural = schema.id_fields
         if "id" not in fields and (not natural or (len(natural) == 1 and fields.get(natural[0]) is None)):
             fields = {"id": str(uuid.uuid4()), **fields}
@@ -163,22 +152,6 @@ class Planner:
         documents = self.places.documents
         return next((document for document in documents if document.value(ROOT, (collection,))), documents[0])
 
-    def _resolved(self, schema: EntitySchema, fields: dict[str, Any]) -> dict[str, Any]:
-        """Return the fields with each reference as the id of something that exists."""
-        for name, collection in schema.record.references.items():
-            given = fields.get(name)
-            if given is None:
-                continue
-            given = {"id": given} if isinstance(given, str) else given
-            key = (given.get("id") or given.get("name")) if isinstance(given, dict) else None
-            if not isinstance(key, str):
-                continue  # The schema says what is wrong.
-            found = self.catalog.find(collection, key)
-            if found is None:
-                raise _unresolved(name, collection, given)
-            fields[name] = {"id": found.id}
-        return fields
-
     def _written(self, schema: EntitySchema, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Return the fields as a file should hold them: references by name."""
         written = dict(fields)
@@ -190,53 +163,33 @@ class Planner:
                 written[name] = label or written[name]["id"]
         return written
 
-    def _check_unique(self, collection: str, fields: Mapping[str, Any], own: Item | None) -> None:
-        schema = load_schemas().entity(collection)
-        for name in schema.unique:
-            value = fields.get(name)
-            others = self.catalog.items(collection) if value is not None else ()
-            if any(item is not own and field_of(item, name) == value for item in others):
-                key = {name: value}
-                raise _not_unique(key)
-        if len(schema.id_fields) > 1 and own is None:
-            self._check_combination(collection, schema, fields)
-
-    def _check_combination(self, collection: str, schema: EntitySchema, fields: Mapping[str, Any]) -> None:
-        key = {name: fields.get(name) for name in schema.id_fields}
-        for item in self.catalog.items(collection):
-            found = {name: field_of(item, name) for name in schema.id_fields}
-            shown = {
-                name: {"id": value} if name in schema.record.references and value is not None else value
-                for name, value in found.items()
-            }
-            if shown == key:
-                raise _not_unique(key)
-
     # Changing.
 
     def _update(self, collection: str, item: Item, patch: dict[str, Any]) -> Plan:
         schema, draft = load_schemas().entity(collection), self.places.of(item)
         source = plain_data(draft.source)
-        patch = self._resolved(schema, dict(patch))
-        merged = _merged(self._own(schema, draft, item), patch)
+        patch = resolved(self.catalog, schema, dict(patch))
+        fields = merged(self._own(schema, draft, item), patch)
         if collection == "services":
-            _split_url(patch, source, item)
-        check(collection, {k: v for k, v in merged.items() if v is not None}, self.flavor)
-        self._check_unique(collection, {k: v for k, v in merged.items() if k in patch}, item)
+            split_url(patch, source, item)
+        check(collection, {name: value for name, value in fields.items() if value is not None}, self.flavor)
+        check_unique(
+            self.catalog, schema, {name: value for name, value in fields.items() if name in patch}, item
+        )
         if self._moves(schema, draft, item, patch):
-            return self._move(schema, draft, item, merged)
+            return self._move(schema, draft, item, fields)
         patch = {name: value for name, value in patch.items() if name not in ("id", draft.parent_field)}
         written = self._written(schema, {**patch, **self._kept_id(schema, draft, item, patch)})
-        steps = list(_patch_steps(draft, source, (), written, keeps_null=False))
+        steps = list(patch_steps(draft, source, (), written, keeps_null=False))
         return Plan(draft.document, steps, item.id, False)
 
     def _replace(self, collection: str, item: Item, given: dict[str, Any]) -> Plan:
         schema, draft = load_schemas().entity(collection), self.places.of(item)
         source = plain_data(draft.source)
-        fields = self._resolved(schema, _tidy(given))
+        fields = resolved(self.catalog, schema, tidy(given))
         fields.pop("id", None)
         check(collection, fields, self.flavor)
-        self._check_unique(collection, fields, item)
+        check_unique(self.catalog, schema, fields, item)
         if self._moves(schema, draft, item, {name: fields.get(name) for name in schema.record.references}):
             return self._move(schema, draft, item, fields)
         fields.pop(draft.parent_field or "", None)
@@ -244,7 +197,7 @@ class Planner:
         gone = {name: None for name in source if name not in fields and name not in kept}
         fields = self._without_defaults(schema, draft, fields, source)
         written = self._written(schema, {**fields, **self._kept_id(schema, draft, item, fields)})
-        steps = list(_patch_steps(draft, source, (), {**gone, **written}, keeps_null=False, replaces=True))
+        steps = list(patch_steps(draft, source, (), {**gone, **written}, keeps_null=False, replaces=True))
         return Plan(draft.document, steps, item.id, False)
 
     def _without_defaults(
@@ -309,11 +262,8 @@ class Planner:
     # Deleting.
 
     def _delete(self, collection: str, item: Item) -> Plan:
-        for child, field, parent in _RESTRICTS:
-            if parent == collection and self.catalog.children(child, field, item.id):
-                text = f"an existing '{child}' entity references this '{collection}' entity"
-                raise named("foreign key violation", text, fields={"@referenced_by": child})
-        drafts = [self.places.of(gone) for gone in self._with_children(collection, item)]
+        check_unused(self.catalog, collection, item)
+        drafts = [self.places.of(gone) for gone in with_children(self.catalog, collection, item)]
         documents = {id(draft.document) for draft in drafts}
         if len(documents) > 1:
             raise plain(409, "the entity and what belongs to it are in different files; delete it by hand")
@@ -321,82 +271,3 @@ class Planner:
         # What is written inside of something that goes need not be dropped by itself.
         outer = [path for path in paths if not any(path[:n] in paths for n in range(1, len(path)))]
         return Plan(drafts[0].document, [Drop(path) for path in sorted(outer, key=str)], item.id, False)
-
-    def _with_children(self, collection: str, item: Item) -> Iterator[Item]:
-        yield item
-        for child, field in sorted(_CASCADES):
-            if load_schemas().entity(child).record.references.get(field) == collection:
-                for found in self.catalog.children(child, field, item.id):
-                    yield from self._with_children(child, found)
-
-
-def _tidy(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields that are worth writing down: null is what a field is anyway."""
-    return {
-        name: value
-        for name, value in given.items()
-        if value is not None and name not in ("created_at", "updated_at", "cert_digest")
-    }
-
-
-def _merged(old: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
-    """Lay a patch over a record: records inside are merged, everything else is replaced."""
-    out = dict(old)
-    for name, value in patch.items():
-        known = out.get(name)
-        is_reference = isinstance(value, dict) and set(value) <= {"id", "name"}
-        if isinstance(value, dict) and isinstance(known, dict) and not is_reference:
-            out[name] = _merged(known, value)
-        else:
-            out[name] = value
-    return out
-
-
-def _split_url(patch: dict[str, Any], source: Mapping[str, Any], item: Item) -> None:
-    """Replace a service's ``url`` in the file by its parts when one of these is changed by itself."""
-    if patch.get("url") is not None:
-        for name in _URL_PARTS:
-            patch.setdefault(name, None)
-    elif source.get("url") is not None and any(name in patch for name in _URL_PARTS):
-        patch["url"] = None
-        for name in _URL_PARTS:
-            patch.setdefault(name, getattr(item, name))
-
-
-def _patch_steps(
-    draft: Draft,
-    source: Mapping[str, Any],
-    path: tuple[str, ...],
-    patch: Mapping[str, Any],
-    *,
-    keeps_null: bool,
-    replaces: bool = False,
-) -> Iterator[Step]:
-    """Yield the steps that lay a patch over what the file says; ``path`` leads into the entity."""
-    place = (*draft.path(), *path)
-    if replaces and path:
-        yield from (Drop((*place, name)) for name in source if name not in patch)
-    for name, value in patch.items():
-        known = source.get(name)
-        if isinstance(value, dict) and isinstance(known, dict) and known:
-            yield from _patch_steps(draft, known, (*path, name), value, keeps_null=True, replaces=replaces)
-        elif value is None and not keeps_null:
-            if name in source:
-                yield Drop((*place, name))
-        elif name not in source or known != value or type(known) is not type(value):
-            yield Put(place, name, value)
-
-
-def _unresolved(name: str, collection: str, given: Mapping[str, Any]) -> Exception:
-    if "id" in given:
-        text = f"the foreign key '{lua_key(given)}' does not reference an existing '{collection}' entity."
-        return named("foreign key violation", text, fields={name: dict(given)})
-    reason = (
-        f"the foreign key cannot be resolved with '{lua_key(given)}' for an existing '{collection}' entity"
-    )
-    text = f"foreign key unresolved ({name}.name: {reason})"
-    return named("foreign keys unresolved", text, fields={name: {"name": reason}})
-
-
-def _not_unique(key: Mapping[str, Any]) -> Exception:
-    return named("unique constraint violation", f"UNIQUE violation detected on '{lua_key(key)}'", fields=key)
