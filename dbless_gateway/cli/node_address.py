@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from dbless_gateway.server.listen import Listen
-from dbless_gateway.server.settings import Values, read_settings
+from dbless_gateway.server.setting_values import Values, read_settings
 
 EXIT_NO_GATEWAY = 4
 

@@ -17,7 +17,8 @@ from dbless_gateway.server import setting_types as types
 from dbless_gateway.server.cpus import auto_workers
 from dbless_gateway.server.last_good import default_folder
 from dbless_gateway.server.listen import Listen
-from dbless_gateway.server.settings import BY_NAME, Values, read_settings
+from dbless_gateway.server.setting_values import Values, read_settings
+from dbless_gateway.server.settings import BY_NAME
 from dbless_gateway.server.tls_options import PREFIXES, default_pairs, target_policy, tls_policies
 from dbless_gateway.snapshot.certificates import TlsPolicy
 from dbless_gateway.snapshot.foreign_plugins import PluginSettings

@@ -12,7 +12,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import NamedTuple
 
-from dbless_gateway.server.settings import Values
+from dbless_gateway.server.setting_values import Values
 from dbless_gateway.snapshot.certificates import INTERMEDIATE_CIPHERS, TlsPolicy, server_context
 from dbless_gateway.snapshot.key_pairs import KeyPair
 from dbless_gateway.snapshot.target_tls import TargetTlsPolicy

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from dbless_gateway.server.dns import resolver_options
-from dbless_gateway.server.settings import BY_NAME, read_settings
+from dbless_gateway.server.setting_values import read_settings
+from dbless_gateway.server.settings import BY_NAME
 
 
 def options(**changed: str) -> Any:

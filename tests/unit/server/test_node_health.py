@@ -9,7 +9,8 @@ from dbless_gateway.config.source import Source
 from dbless_gateway.runtime.health_messages import REPORT_TOPIC, STATE_TOPIC, Address, PassiveReport
 from dbless_gateway.server.node_health import NodeHealth
 from dbless_gateway.server.receipts import Receipt
-from dbless_gateway.server.settings import BY_NAME, read_settings
+from dbless_gateway.server.setting_values import read_settings
+from dbless_gateway.server.settings import BY_NAME
 from tests.support.local_bus import LocalBus
 
 TEXT = """

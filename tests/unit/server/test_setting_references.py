@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dbless_gateway.server.options import make_settings
-from dbless_gateway.server.settings import read_settings
+from dbless_gateway.server.setting_values import read_settings
 
 SECRET = "0123456789abcdef0123456789abcdef"
 
