@@ -2,13 +2,12 @@
 
 It is measured twice while wrk keeps the worker busy. From inside, a plugin notes the processor's time that
 each turn of the loop takes: what else runs on the machine does not count, so this is the figure to trust.
-From outside, a connection asks at a steady pace. The worker has a core of its own; the loader shares the
-other one with the load generator at low priority.
+From outside, a connection asks at a steady pace. The worker has a core of its own; the loader, which stands
+back behind everybody else, shares the other one with the load generator.
 """
 
 from __future__ import annotations
 
-import os
 import statistics
 import threading
 import time
@@ -27,7 +26,6 @@ CONNECTIONS = 8  # Enough to keep the worker busy; more would only measure the q
 PACE_S = 0.001
 QUIET_S = 5.0  # Before the first reload, for comparison.
 FREEING_S = 1.0  # The old configuration is freed after the swap; that belongs to the stall.
-LOADER_NICENESS = 10
 PLUGINS = Path(__file__).parent / "plugins"
 
 Moments = list[tuple[float, float]]  # when, and how long; seconds
@@ -131,7 +129,6 @@ def _p99(values: list[float]) -> float:
 def _give_worker_its_own_core(gateway: Gateway) -> None:
     for pid in process_tree(gateway.process.pid):
         pin(pid, LOAD_CORE)
-    os.setpriority(os.PRIO_PROCESS, gateway.process.pid, LOADER_NICENESS)
     for pid in gateway.worker_pids():
         pin(pid, PROXY_CORE)
 

@@ -33,6 +33,7 @@ class Configurations:
 
     def __init__(self, settings: ServerSettings, loader_command: Sequence[str]) -> None:
         self.serves_last_good = False
+        self._is_serving = False
         self._plugins = settings.plugins
         self._folder = settings.last_good_folder
         self._command = loader_command
@@ -53,7 +54,7 @@ class Configurations:
 
     async def load(self) -> Configuration | tuple[Problem, ...]:
         """Load what the files say now."""
-        return self.taught(await load(self._request, self._command))
+        return self.taught(await self._load(self._request))
 
     @property
     def request(self) -> LoadRequest:
@@ -63,7 +64,7 @@ class Configurations:
     async def load_text(self, name: str, text: str) -> Configuration | tuple[Problem, ...]:
         """Load a text in place of the files."""
         request = replace(self._request, files=(), texts=((name, text),))
-        return self.taught(await load(request, self._command))
+        return self.taught(await self._load(request))
 
     async def recall(self) -> Configuration | None:
         """Load what was served last, if the settings ask for that and it is there."""
@@ -71,11 +72,15 @@ class Configurations:
         if texts is None:
             return None
         request = replace(self._request, files=(), texts=texts, wants_texts=False)
-        loaded = self.taught(await load(request, self._command))
+        loaded = self.taught(await self._load(request))
         if not isinstance(loaded, Configuration):
             return None
         self.serves_last_good = True
         return loaded
+
+    async def _load(self, request: LoadRequest) -> Configuration | tuple[Problem, ...]:
+        # Before there is anything to serve nobody else needs the cores.
+        return await load(request, self._command, is_urgent=not self._is_serving)
 
     def taught(self, loaded: Configuration | tuple[Problem, ...]) -> Configuration | tuple[Problem, ...]:
         """Let this process know the schemas of plugins whose code it never runs."""
@@ -85,6 +90,7 @@ class Configurations:
 
     async def note_served(self, configuration: Configuration) -> None:
         """Keep what all workers serve from now on."""
+        self._is_serving = True
         if self._folder is None or not configuration.texts:
             return
         self.serves_last_good = False

@@ -7,15 +7,20 @@ memory, some forty times the size of the file; it is given back after a minute w
 from __future__ import annotations
 
 import asyncio
+import logging
 import pickle
 from collections.abc import Sequence
 
 from dbless_gateway.config.problems import Problem
+from dbless_gateway.server import logs
+from dbless_gateway.server.background import PATIENCE_S, Background, Starved
 from dbless_gateway.server.editor import EditRequest
 from dbless_gateway.server.frames import frame
 from dbless_gateway.server.load_messages import REQUEST
 from dbless_gateway.server.loading import LOAD_TIMEOUT_S, READ_BYTES, Answer, Configuration, LoaderFailed
 from dbless_gateway.server.spawning import child_command, child_environment
+
+_log = logging.getLogger(__name__)
 
 EDITOR_MODULE = "dbless_gateway.server.editor"
 
@@ -28,9 +33,17 @@ EDITS_MAX = 200
 class EditorProcess:
     """At most one process; one edit at a time."""
 
-    def __init__(self, command: Sequence[str] | None = None, *, idle_s: float = IDLE_S) -> None:
+    def __init__(
+        self,
+        command: Sequence[str] | None = None,
+        *,
+        idle_s: float = IDLE_S,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
         self._command = command or child_command(EDITOR_MODULE)
         self._idle_s = idle_s
+        self._patience_s = patience_s
+        self._background: Background | None = None  # None: it competes like everybody else
         self._process: asyncio.subprocess.Process | None = None
         self._edits = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -46,7 +59,7 @@ class EditorProcess:
             self._timer.cancel()
         try:
             async with asyncio.timeout(LOAD_TIMEOUT_S):
-                answer = await self._converse(await self._running(), request)
+                answer = await self._ask(request)
         except TimeoutError:
             await self.close()
             raise LoaderFailed(f"the editor did not answer within {LOAD_TIMEOUT_S:.0f} s") from None
@@ -77,7 +90,19 @@ class EditorProcess:
         if process is not None and process.stdin is not None:
             process.stdin.close()
 
-    async def _running(self) -> asyncio.subprocess.Process:
+    async def _ask(self, request: EditRequest) -> Configuration | tuple[Problem, ...]:
+        """Let a process that stands back make the change; when it starves there, another one does not."""
+        process = await self._running(stands_back=True)
+        if self._background is None:
+            return await self._converse(process, request)
+        try:
+            return await self._background.finish(self._converse(process, request))
+        except Starved:
+            logs.event(_log, "notice", "editing again with priority: it got too little of a core")
+        await self.close()
+        return await self._converse(await self._running(stands_back=False), request)
+
+    async def _running(self, *, stands_back: bool) -> asyncio.subprocess.Process:
         if self._process is None or self._process.returncode is not None:
             self._edits = 0
             self._process = await asyncio.create_subprocess_exec(
@@ -86,6 +111,8 @@ class EditorProcess:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
             )
+            pid = self._process.pid
+            self._background = Background(pid, self._patience_s) if stands_back else None
         return self._process
 
     async def _converse(

@@ -34,13 +34,9 @@ from dbless_gateway.snapshot.foreign_plugins import foreign_schemas, prepare
 from dbless_gateway.snapshot.plugin_loader import problem_at
 from dbless_gateway.snapshot.secrets import reveal
 
-# Where cores are short the workers go first: a load may take longer, a request may not.
-_NICENESS = 10
-
 
 def main() -> int:
     """Answer one request."""
-    os.nice(_NICENESS)
     # The process ends before garbage could matter.
     gc.disable()
     with private_standard_output() as out:

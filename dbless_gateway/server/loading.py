@@ -9,6 +9,7 @@ supervisor keeps and relays unopened.
 from __future__ import annotations
 
 import asyncio
+import logging
 import pickle
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,9 +18,13 @@ from dbless_gateway.admin.changes import Edit
 from dbless_gateway.config.problems import Problem
 from dbless_gateway.config.schemas import Schema
 from dbless_gateway.runtime.report import CertificateExpiry
+from dbless_gateway.server import logs
+from dbless_gateway.server.background import PATIENCE_S, Background, Starved
 from dbless_gateway.server.frames import FrameReader
 from dbless_gateway.server.load_messages import END, SLICE, Loaded, LoadRequest
 from dbless_gateway.server.spawning import child_environment
+
+_log = logging.getLogger(__name__)
 
 LOADER_MODULE = "dbless_gateway.server.loader"
 
@@ -48,8 +53,24 @@ class LoaderFailed(Exception):
     """The loader itself failed, which says nothing about the configuration."""
 
 
-async def load(request: LoadRequest, command: Sequence[str]) -> Configuration | tuple[Problem, ...]:
-    """Ask a new loader process; return the configuration, or why there is none."""
+async def load(
+    request: LoadRequest, command: Sequence[str], *, is_urgent: bool = True, patience_s: float = PATIENCE_S
+) -> Configuration | tuple[Problem, ...]:
+    """Ask a new loader process; return the configuration, or why there is none.
+
+    Unless it is urgent the process stands back behind what serves; when it starves there, another one does not.
+    """
+    if not is_urgent:
+        try:
+            return await _ask(request, command, patience_s)
+        except Starved:
+            logs.event(_log, "notice", "loading again with priority: it got too little of a core")
+    return await _ask(request, command, None)
+
+
+async def _ask(
+    request: LoadRequest, command: Sequence[str], patience_s: float | None
+) -> Configuration | tuple[Problem, ...]:
     process = await asyncio.create_subprocess_exec(
         *command,
         env=child_environment(),
@@ -58,7 +79,10 @@ async def load(request: LoadRequest, command: Sequence[str]) -> Configuration | 
     )
     try:
         async with asyncio.timeout(LOAD_TIMEOUT_S):
-            return await _converse(process, pickle.dumps(request))
+            work = _converse(process, pickle.dumps(request))
+            if patience_s is None:
+                return await work
+            return await Background(process.pid, patience_s).finish(work)
     except TimeoutError:
         raise LoaderFailed(f"the loader did not end within {LOAD_TIMEOUT_S:.0f} s") from None
     finally:

@@ -11,7 +11,7 @@ import pytest
 
 from dbless_gateway.admin.changes import Change
 from dbless_gateway.proxy.options import ProxyOptions
-from dbless_gateway.server.editing import EditorProcess
+from dbless_gateway.server.editing import EDITOR_MODULE, EditorProcess
 from dbless_gateway.server.editor import EditRequest
 from dbless_gateway.server.load_messages import LoadRequest
 from dbless_gateway.server.loading import Configuration, LoaderFailed
@@ -195,3 +195,25 @@ def test_a_process_that_says_nothing_is_an_error(file: Path) -> None:
         assert editor.process is None
 
     play(scenario, EditorProcess([sys.executable, "-c", "import os; os.read(0, 1); raise SystemExit(3)"]))
+
+
+# Behind everybody else it hangs, as on a machine where it never gets a core; else it is the editor.
+STARVING = f"""
+import os, runpy, select, time
+select.select([0], [], [])
+if os.sched_getscheduler(0) == os.SCHED_IDLE:
+    time.sleep(600)
+runpy.run_module({EDITOR_MODULE!r}, run_name="__main__")
+"""
+
+
+def test_an_editor_that_starves_is_replaced(file: Path) -> None:
+    async def scenario(editor: EditorProcess) -> None:
+        pids = set()
+        for tag in ("b", "c"):
+            assert f"- {tag}" in text_after(await edited(editor, request(file, tag)))
+            assert editor.process is not None
+            pids.add(editor.process.pid)
+        assert len(pids) == 1, "the one that does not starve is kept"
+
+    play(scenario, EditorProcess([sys.executable, "-c", STARVING], patience_s=0.1))

@@ -109,3 +109,30 @@ def test_a_loader_that_fails_says_nothing_about_the_file(program: str, message: 
     request = LoadRequest((), (("inline", GOOD),), ProxyOptions())
     with pytest.raises(LoaderFailed, match=message):
         asyncio.run(load(request, [sys.executable, "-c", program]))
+
+
+# Behind everybody else it hangs, as on a machine where it never gets a core; else it is the loader.
+STARVING = f"""
+import os, runpy, time
+if os.sched_getscheduler(0) == os.SCHED_IDLE:
+    time.sleep(600)
+runpy.run_module({LOADER_MODULE!r}, run_name="__main__")
+"""
+# What it is asked comes when its policy is set.
+WHEN_ASKED = "import select; select.select([0], [], [])"
+
+
+def test_a_loader_that_starves_is_replaced() -> None:
+    request = LoadRequest((), (("inline", GOOD),), ProxyOptions())
+    command = [sys.executable, "-c", WHEN_ASKED + STARVING]
+    found = asyncio.run(load(request, command, is_urgent=False, patience_s=0.1))
+    assert isinstance(found, Configuration)
+    assert found.counts == {"services": 1, "routes": 1}
+
+
+@pytest.mark.parametrize(("is_urgent", "policy"), [(True, "SCHED_OTHER"), (False, "SCHED_IDLE")])
+def test_a_loader_stands_back_unless_it_is_urgent(is_urgent: bool, policy: str) -> None:
+    program = f"{WHEN_ASKED}; import os, sys; sys.exit(3 if os.sched_getscheduler(0) == os.{policy} else 4)"
+    request = LoadRequest((), (("inline", GOOD),), ProxyOptions())
+    with pytest.raises(LoaderFailed, match="ended with code 3"):
+        asyncio.run(load(request, [sys.executable, "-c", program], is_urgent=is_urgent, patience_s=60.0))
