@@ -20,16 +20,13 @@ from typing import Any, TypeVar
 import uvloop
 
 from dbless_gateway import __version__
-from dbless_gateway.admin.api import ADMIN_API, STATUS_API, Api, Endpoint
-from dbless_gateway.admin.server import AdminServer
 from dbless_gateway.config.problems import Problem
 from dbless_gateway.runtime.report import NO_HASH, NodeReport, ReloadReport, merge_counts
 from dbless_gateway.server import logs
-from dbless_gateway.server.activation import PassedSockets
 from dbless_gateway.server.configurations import Configurations
 from dbless_gateway.server.control import LogLevel, ReopenLogs
-from dbless_gateway.server.listen import Listen
-from dbless_gateway.server.listeners import Listener, ListenError, bind_all
+from dbless_gateway.server.entrances import Entrances
+from dbless_gateway.server.listeners import ListenError
 from dbless_gateway.server.load_history import LoadHistory, headlines
 from dbless_gateway.server.loading import LOADER_MODULE, Configuration, LoaderFailed
 from dbless_gateway.server.node_commands import NodeCommands
@@ -37,15 +34,12 @@ from dbless_gateway.server.node_health import NodeHealth
 from dbless_gateway.server.options import ServerSettings
 from dbless_gateway.server.receipts import Receipt
 from dbless_gateway.server.replacing import remove_leftovers
-from dbless_gateway.server.self_signed import self_signed_pairs
 from dbless_gateway.server.service_manager import ServiceManager
 from dbless_gateway.server.shared import SharedState
 from dbless_gateway.server.slots import plan_slots
 from dbless_gateway.server.spawning import child_command
 from dbless_gateway.server.watcher import Known, changes, fingerprint
 from dbless_gateway.server.worker_pool import StartError, WorkerPool
-from dbless_gateway.snapshot.certificates import server_context
-from dbless_gateway.snapshot.key_pairs import KeyPair
 
 _Result = TypeVar("_Result")
 
@@ -72,19 +66,15 @@ class Supervisor:
         self._worker_command = worker_command or child_command(WORKER_MODULE)
         self._configurations = Configurations(settings, loader_command or child_command(LOADER_MODULE))
         self._commands = NodeCommands(self, settings)
+        self._entrances = Entrances(settings, self._commands)
         self._started_at = time.time()
         self._history = LoadHistory()
         self._draining = False
         self._fast = asyncio.Event()
         self._ending = asyncio.Event()
         self._reloading = asyncio.Lock()
-        self._passed = PassedSockets()
-        self._listeners: list[Listener] = []
-        self._servers: list[AdminServer] = []
-        self._addresses: dict[str, str] = {}  # as bound, by kind of listener
         self._pool: WorkerPool | None = None
         self._shared: SharedState | None = None
-        self._self_signed: tuple[KeyPair, ...] | None = None
         self._health: NodeHealth | None = None
         self._known = Known(())
         self._manager = ServiceManager(os.environ)
@@ -113,40 +103,8 @@ class Supervisor:
 
     async def _open(self) -> None:
         """Take the addresses and answer probes, before the configuration is looked at."""
-        settings = self._settings
-        self._passed = PassedSockets.of(os.environ)
-        self._listeners = bind_all(settings.proxy_listens, settings.workers, self._passed)
-        self._note_addresses("proxy", self._listeners)
-        await self._open_api("admin", settings.admin_listens, ADMIN_API)
-        await self._open_api("status", settings.status_listens, STATUS_API)
-        if left := self._passed.left():
-            raise ListenError(f"no *_listen setting names what systemd listens on: {', '.join(left)}")
-        logs.event(_log, "info", "listening", **self._addresses)
-
-    async def _open_api(self, name: str, listens: Sequence[Listen], table: Sequence[Endpoint]) -> None:
-        api = Api(table, self._commands, is_protected=name == "admin")
-        server = AdminServer(api.answer, f"kong/{self._settings.proxy.version}")
-        self._servers.append(server)
-        listeners = bind_all(listens, 1, self._passed)
-        self._note_addresses(name, listeners)
-        for listener in listeners:
-            tls = None
-            if listener.listen.ssl:
-                tls = server_context(self._settings.tls[name], await self._default_pairs(name))
-            await server.start(listener.sockets, listener.listen.backlog, tls)
-
-    async def _default_pairs(self, kind: str) -> tuple[KeyPair, ...]:
-        """Return what listeners of this kind show by default."""
-        given = self._settings.default_pairs.get(kind)
-        if given is not None:
-            return given
-        if self._self_signed is None:
-            self._self_signed = await asyncio.to_thread(self_signed_pairs)
-        return self._self_signed
-
-    def _note_addresses(self, name: str, listeners: Sequence[Listener]) -> None:
-        if listeners:
-            self._addresses[name] = ",".join(listener.address for listener in listeners)
+        await self._entrances.open()
+        logs.event(_log, "info", "listening", **self._entrances.addresses)
 
     async def _start_serving(self) -> int:
         """Load, start the workers, then watch; return an exit code when that fails."""
@@ -169,20 +127,19 @@ class Supervisor:
             logs.event(_log, "error", "the configuration is invalid: serving what was served last")
             loaded = recalled
         self._shared = SharedState.create(self._settings)
-        pairs = await self._default_pairs("proxy") if self._settings.proxy.tls is not None else ()
-        plans = plan_slots(self._settings, self._listeners, self._shared, pairs)
+        pairs = await self._entrances.default_pairs("proxy") if self._settings.proxy.tls is not None else ()
+        plans = plan_slots(self._settings, self._entrances.listeners, self._shared, pairs)
         self._pool = WorkerPool(self._worker_command, plans)
         self._health = NodeHealth(
             self._pool.bus, self._settings.dns, self._settings.proxy.trusted_certificates
         )
-        for listener in self._listeners:
-            listener.start()
+        self._entrances.start_accepting()
         problems = await self._pool.start(loaded)
         if problems:
             return self._refuse_to_start(problems)
         # Before readiness: who is told that the node is ready may read everything.
         await self._health.adopt(loaded.slices, Receipt())
-        told = {"pid": os.getpid(), "workers": self._settings.workers, **self._addresses}
+        told = {"pid": os.getpid(), "workers": self._settings.workers, **self._entrances.addresses}
         self._history.started(loaded, began, told)
         await self._configurations.note_served(loaded)
         self._spawn(self._pool.watch_over())
@@ -266,9 +223,7 @@ class Supervisor:
         logs.event(_log, "notice", "stopping", fast=self._fast.is_set(), timeout_s=settings.drain_timeout_s)
         if not self._fast.is_set():
             await _unless(self._fast, asyncio.sleep(settings.drain_delay_s))
-        # The workers take what is queued and then close the last hold of each socket.
-        for listener in self._listeners:
-            listener.close()
+        self._entrances.stop_accepting()
         if not self._fast.is_set():
             await _unless(self._fast, pool.end(drain_timeout_s=settings.drain_timeout_s))
         await pool.end(drain_timeout_s=None)
@@ -282,12 +237,8 @@ class Supervisor:
             await self._pool.end(drain_timeout_s=None)
         if self._health is not None:
             await self._health.close()
-        for server in self._servers:
-            await server.close()
+        await self._entrances.close()
         await self._commands.close()
-        for listener in self._listeners:
-            listener.close()
-        self._passed.close()
         if self._shared is not None:
             self._shared.close()
 
