@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 import textwrap
-from difflib import get_close_matches
 
 from dbless_gateway.config.codes import CODES
+from dbless_gateway.config.spelling import closest
 
 EXIT_UNKNOWN = 2
 
@@ -25,8 +25,8 @@ def main(argv: list[str]) -> int:
         print(_all_codes())
         return 0
     if code not in CODES:
-        match = get_close_matches(code, CODES, n=1, cutoff=0.5)
-        hint = f"; did you mean {match[0]}?" if match else ""
+        match = closest(code, CODES, 0.5)
+        hint = f"; did you mean {match}?" if match else ""
         print(f"dbless-gateway explain: there is no code {code}{hint}", file=sys.stderr)
         return EXIT_UNKNOWN
     print(explanation(code))

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import importlib
 import sys
-import traceback
 
 EXIT_USAGE = 2
 EXIT_BUG = 70  # EX_SOFTWARE of sysexits.h
@@ -82,7 +81,7 @@ def _run(name: str, argv: list[str], *, debug: bool) -> int:
         return 1
     except Exception as error:  # noqa: BLE001  # The outermost place: one line for people, all of it with --debug.
         if debug:
-            traceback.print_exc()
+            sys.excepthook(type(error), error, error.__traceback__)
         else:
             print(
                 f"dbless-gateway {name}: {type(error).__name__}: {error} (--debug tells more)",

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from difflib import get_close_matches
 
 from dbless_gateway.cli.findings import FORMATS, Judged, render
 from dbless_gateway.cli.output import put
 from dbless_gateway.cli.sources import add_loading_flags, load_options
 from dbless_gateway.config.source import STDIN, Source
+from dbless_gateway.config.spelling import closest
 from dbless_gateway.config.vaults import UNRESOLVED
 from dbless_gateway.lint.verdict import LINTS, NOT_RUN, judge
 
@@ -24,6 +24,8 @@ EXIT_PROBLEMS = 1
 EXIT_UNREADABLE = 2
 # What ``main`` returns for an exception that nobody expected.
 EXIT_BUG = 3
+
+_HELP_WIDTH = 100
 
 UNREADABLE = "file/unreadable"
 # Warnings that can be switched off. Beside the lints they come from old formats, from compiling, and from the
@@ -47,10 +49,18 @@ def main(argv: list[str]) -> int:
     return _exit_code(results)
 
 
+class _Help(argparse.HelpFormatter):
+    """Help of one width: to ask for the terminal's, ``argparse`` imports two compressors, whatever is asked."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=_HELP_WIDTH)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="dbless-gateway validate",
         description="Check configuration files as start would.",
+        formatter_class=_Help,
         epilog="Exit codes: 0 valid, 1 problems, 2 wrong usage or an unreadable file, 3 internal error.",
     )
     parser.add_argument(
@@ -104,8 +114,8 @@ def _wanted(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> f
     """Return the codes of warnings that are to be shown."""
     for code in (*arguments.lint, *arguments.no_lint):
         if code not in SWITCHABLE:
-            match = get_close_matches(code, SWITCHABLE, n=1, cutoff=0.5)
-            hint = f"; did you mean {match[0]}?" if match else ""
+            match = closest(code, SWITCHABLE, 0.5)
+            hint = f"; did you mean {match}?" if match else ""
             parser.error(f"{code} is no code of a warning{hint} (dbless-gateway explain lists all codes)")
     return frozenset(arguments.lint or SWITCHABLE) - frozenset(arguments.no_lint)
 

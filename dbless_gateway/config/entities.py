@@ -10,10 +10,9 @@ Every entity carries ``where``, its place in the file, so that later stages can 
 
 from __future__ import annotations
 
-from dataclasses import field
 from typing import Any, NamedTuple
 
-from dbless_gateway.config.records import dataclass
+from dbless_gateway.config.records import dataclass, field
 
 
 class Where(NamedTuple):

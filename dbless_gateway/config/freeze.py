@@ -7,7 +7,6 @@ and the parity test between schemas and classes finds it first.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import fields as fields_of
 from hashlib import sha1
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
@@ -160,14 +159,15 @@ def _build(kind: type[T], values: Mapping[str, Any]) -> T:
     """Make a nested record of a class."""
     inner = _NESTED.get(kind.__name__, {})
     made: dict[str, Any] = {}
-    for field in fields_of(kind):  # type: ignore[arg-type]
-        value = values[field.name]
-        if field.name in inner and value is not None:
-            made[field.name] = _build(inner[field.name], value)
+    names: tuple[str, ...] = kind.__match_args__  # type: ignore[attr-defined]
+    for name in names:
+        value = values[name]
+        if name in inner and value is not None:
+            made[name] = _build(inner[name], value)
         elif isinstance(value, dict):
-            made[field.name] = {name: tuple(items) for name, items in value.items()}
+            made[name] = {key: tuple(items) for key, items in value.items()}
         else:
-            made[field.name] = tuple(value) if isinstance(value, list) else value
+            made[name] = tuple(value) if isinstance(value, list) else value
     return kind(**made)
 
 

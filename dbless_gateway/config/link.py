@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from dbless_gateway.config.drafts import Draft, Finding, Report
 from dbless_gateway.config.identity import derived_id, keyed_id
 from dbless_gateway.config.masking import MASK
 from dbless_gateway.config.schemas import EntitySchema, Schemas
+from dbless_gateway.config.spelling import closest
 
 # Credentials are told apart by their place among the consumer's: see ``identity`` on why not by their key.
 _BY_PLACE = frozenset({"keyauth_credentials", "jwt_secrets", "oauth2_credentials", "mtls_auth_credentials"})
@@ -147,12 +147,12 @@ def missing_reference(
 ) -> Finding:
     """Return the finding for a reference to something that is not in the configuration."""
     names = directory.names(collection)
-    match = get_close_matches(reference, names, n=1, cutoff=0.7) if len(names) <= _MAX_COMPARED else []
+    match = closest(reference, names, 0.7) if len(names) <= _MAX_COMPARED else None
     return Finding(
         path,
         "reference/missing",
         f"invalid reference '{path[0]}: {reference}' (no such entry in '{collection}')",
-        f"did you mean `{match[0]}`?" if match else None,
+        f"did you mean `{match}`?" if match else None,
     )
 
 

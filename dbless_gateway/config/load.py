@@ -19,7 +19,6 @@ import hashlib
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 
 from dbless_gateway.config.dialect import Dialect
 from dbless_gateway.config.document import Document
@@ -30,6 +29,7 @@ from dbless_gateway.config.garbage import without_collector
 from dbless_gateway.config.link import assign_ids, check_authorities, link, memberships
 from dbless_gateway.config.parse import KnownTexts, parse
 from dbless_gateway.config.problems import Problem
+from dbless_gateway.config.records import dataclass, field, replace
 from dbless_gateway.config.root import Root, read_roots
 from dbless_gateway.config.rows import RowMaker
 from dbless_gateway.config.rules import Judge

@@ -7,7 +7,6 @@ words what ``json_schema`` found. A value of a secret field is never part of a m
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any
 
@@ -15,6 +14,7 @@ from dbless_gateway.config.drafts import Finding, Path
 from dbless_gateway.config.formats import FORMATS
 from dbless_gateway.config.json_schema import Mistake
 from dbless_gateway.config.masking import MASK, masked_text
+from dbless_gateway.config.spelling import closest
 
 _TYPES = {
     "string": "expected a string",
@@ -33,8 +33,8 @@ def explain(mistake: Mistake) -> list[Finding]:
 
 def unknown_field(path: Path, known: list[str]) -> Finding:
     """Return the finding for a key that no schema has."""
-    match = get_close_matches(str(path[-1]), known, n=1, cutoff=0.7)
-    suggestion = f"did you mean `{match[0]}`?" if match else None
+    match = closest(str(path[-1]), known, 0.7)
+    suggestion = f"did you mean `{match}`?" if match else None
     return Finding(path, "schema/unknown-field", "unknown field", suggestion, on_key=True)
 
 
@@ -87,8 +87,8 @@ def _enum(mistake: Mistake, path: Path) -> list[Finding]:
     if value is None:
         return [Finding(path, "schema/required", REQUIRED)]
     choices = [text(item) for item in schema["enum"] if item is not None]
-    match = get_close_matches(value.lower(), choices, n=1, cutoff=0.6) if isinstance(value, str) else []
-    suggestion = f"did you mean `{match[0]}`?" if match else None
+    match = closest(value.lower(), choices, 0.6) if isinstance(value, str) else None
+    suggestion = f"did you mean `{match}`?" if match else None
     return [Finding(path, "schema/enum", f"expected one of: {', '.join(choices)}", suggestion)]
 
 

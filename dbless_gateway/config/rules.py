@@ -7,7 +7,6 @@ is judged without it.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 from typing import Any
 
 from dbless_gateway.config.checks import check_all, check_record, mentioned
@@ -19,6 +18,7 @@ from dbless_gateway.config.pair_rules import check_pairs
 from dbless_gateway.config.plugin_rules import check_plugin
 from dbless_gateway.config.route_rules import check_route
 from dbless_gateway.config.schemas import PluginSchema, Schemas
+from dbless_gateway.config.spelling import closest
 from dbless_gateway.config.validate import Validator
 
 
@@ -96,8 +96,8 @@ class Judge:
         return bad
 
     def _similar(self, name: str) -> str | None:
-        match = get_close_matches(name, self._schemas.plugin_names(), n=1, cutoff=0.7)
-        return f"did you mean `{match[0]}`?" if match else None
+        match = closest(name, self._schemas.plugin_names(), 0.7)
+        return f"did you mean `{match}`?" if match else None
 
     def _validator(self, name: str, schema: dict[str, Any]) -> Validator:
         found = self._validators.get(name)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping
-from copy import deepcopy
 from functools import cached_property, lru_cache
 from pathlib import Path
 from types import MappingProxyType
@@ -124,7 +123,7 @@ class Record:
         )
         for name, default in self._fresh:
             if name not in given or (given[name] is None and not keep_null):
-                out[name] = deepcopy(default)
+                out[name] = _copied(default)
         for name, record in self._records:
             if out[name] is not None:
                 out[name] = record.fill(out[name] or {}, keep_null=keep_null)
@@ -165,6 +164,13 @@ class Record:
             if map_record is not None and kept.get(name):
                 kept[name] = {key: map_record.without_blanks(item) for key, item in kept[name].items()}
         return kept
+
+
+def _copied(value: Any) -> Any:
+    """Return a copy of JSON; what ``copy`` does for any object takes ten times as long."""
+    if isinstance(value, dict):
+        return {key: _copied(item) for key, item in value.items()}
+    return [_copied(item) for item in value] if isinstance(value, list) else value
 
 
 def _as_map(value: Any) -> Mapping[str, Any]:

@@ -8,13 +8,12 @@ into the file.
 from __future__ import annotations
 
 import hmac
-import secrets
-import string
+import os
 from base64 import b64encode
 
 # Kong's own form: 32 letters and digits, about 190 bits.
 _LENGTH = 32
-_ALPHABET = string.ascii_letters + string.digits
+_ALPHABET = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 _SEED_BYTES = 32
 
 
@@ -22,7 +21,7 @@ class Generator:
     """Makes secrets for entities; the same seed and entity give the same secret."""
 
     def __init__(self, seed: bytes | None) -> None:
-        self._seed = seed if seed is not None else secrets.token_bytes(_SEED_BYTES)
+        self._seed = seed if seed is not None else os.urandom(_SEED_BYTES)
 
     def credential(self, entity: str, field: str) -> str:
         """Return 32 letters and digits for a field of a credential."""

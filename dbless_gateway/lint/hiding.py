@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from dbless_gateway.config.masking import masked_text
 from dbless_gateway.config.problems import Problem
+from dbless_gateway.config.records import replace
 
 # The quotes of decK's expression are escaped where the text stands in quotes of its own.
 _VARIABLE = re.compile(r"\$\{\{\s*env\s+\\*[\"'`]([^\"'`\\]+)|\$\{([A-Za-z_]\w*)")

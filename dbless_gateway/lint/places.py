@@ -8,7 +8,6 @@ reads them once more.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
@@ -16,6 +15,7 @@ from dbless_gateway.config.document import Document
 from dbless_gateway.config.drafts import Draft, Path, Report, render_path
 from dbless_gateway.config.entities import Where
 from dbless_gateway.config.problems import Problem
+from dbless_gateway.config.records import replace
 from dbless_gateway.config.schemas import load_schemas
 from dbless_gateway.config.tree import collect_drafts
 from dbless_gateway.lint.within import place_within

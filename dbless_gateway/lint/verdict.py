@@ -8,7 +8,6 @@ own, so that files for a full Kong can be checked too.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,7 @@ from dbless_gateway.config.drafts import Report
 from dbless_gateway.config.garbage import without_collector
 from dbless_gateway.config.load import Loaded, LoadOptions, load
 from dbless_gateway.config.problems import Problem
-from dbless_gateway.config.records import dataclass
+from dbless_gateway.config.records import dataclass, replace
 from dbless_gateway.config.source import Source
 from dbless_gateway.lint import credentials, health, paths, reach, surprises, tls, unused
 from dbless_gateway.lint.hiding import environment_values, without_values

@@ -7,11 +7,11 @@ case there are a few witnesses: requests that fit it and as little else as possi
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from itertools import product
 from typing import NamedTuple
 
 from dbless_gateway.config.entities import Route
+from dbless_gateway.config.records import dataclass, field
 from dbless_gateway.lint.samples import sample
 from dbless_gateway.routing.request import Connection
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from typing import Any, Protocol
 
+from dbless_gateway.config.records import dataclass
 from dbless_gateway.pdk.query import QueryPairs, encode_query, parse_query
 
 FORM = "application/x-www-form-urlencoded"

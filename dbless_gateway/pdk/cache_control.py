@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 
 Directives = dict[str, float | str | bool]
@@ -43,6 +42,9 @@ def response_ttl_s(directives: Directives, expires: list[str], now: float) -> fl
     if not expires:
         return 0.0
     try:
+        # Imported here, the one place that needs it: it takes longer than all else of this plugin.
+        from email.utils import parsedate_to_datetime
+
         return max(parsedate_to_datetime(expires[-1]).timestamp() - now, 0.0)
     except (ValueError, OverflowError):
         return 0.0

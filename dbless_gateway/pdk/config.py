@@ -8,7 +8,6 @@ made of absent fields.
 
 from __future__ import annotations
 
-import dataclasses
 import types
 from functools import lru_cache
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -33,7 +32,8 @@ def _hints(config_type: type) -> tuple[tuple[str, Any], ...]:
 def _convert(hint: Any, value: Any) -> Any:
     if get_origin(hint) in (Union, types.UnionType):
         return None if value is None else _convert(_without_none(hint), value)
-    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+    # As ``dataclasses.is_dataclass`` knows it, which costs an import.
+    if isinstance(hint, type) and "__dataclass_fields__" in hint.__dict__:
         return build_config(hint, value or {})
     if value is None:
         return None

@@ -13,12 +13,12 @@ import ssl
 from base64 import b64encode
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from time import monotonic
 from urllib.parse import unquote, urlsplit
 
 import httptools
 
+from dbless_gateway.config.records import dataclass
 from dbless_gateway.pdk.senders import unverified_context
 
 # What is kept of an answer's body unless the caller reads it: enough for the log.

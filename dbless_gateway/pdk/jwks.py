@@ -14,10 +14,10 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from dbless_gateway.config.records import dataclass, replace
 from dbless_gateway.pdk.signatures import Verifier, make_jwk_verifier
 
 if TYPE_CHECKING:

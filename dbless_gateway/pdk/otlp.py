@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from enum import IntEnum
+
+from dbless_gateway.config.records import dataclass, field
 
 Value = str | int | float | bool
 

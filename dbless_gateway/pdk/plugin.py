@@ -33,12 +33,14 @@ length.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from dbless_gateway.config.records import dataclass
 from dbless_gateway.pdk.identity import Identities
+
+if TYPE_CHECKING:
+    import logging
 
 T = TypeVar("T")
 
@@ -141,4 +143,12 @@ class PluginEnv:
     consumer_id: str | None
     identities: Identities
     host: Host
-    log: logging.Logger
+    plugin_name: str
+
+    @property
+    def log(self) -> logging.Logger:
+        """What the plugin writes into the gateway's log."""
+        # Imported here: most plugins of most files have nothing to say, and ``validate`` should not wait for it.
+        import logging
+
+        return logging.getLogger(f"dbless_gateway.plugin.{self.plugin_name}")

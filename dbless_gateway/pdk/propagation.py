@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
+from dbless_gateway.config.records import dataclass, replace
 from dbless_gateway.pdk.context import Context
 from dbless_gateway.pdk.record import set_log_value
 from dbless_gateway.pdk.tracing import FORMATS, InjectionError, TraceContext
+
+if TYPE_CHECKING:
+    import logging
 
 # The order of Kong's legacy fields. b3 comes first, and counts as found with any tracestate.
 _LEGACY_ORDER = ("b3", "w3c", "jaeger", "ot", "datadog", "aws", "gcp", "instana")

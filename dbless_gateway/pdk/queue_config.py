@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
+
+from dbless_gateway.config.records import dataclass
 
 # The old defaults: an old field that says so says nothing.
 _OLD_QUEUE_SIZE = 1

@@ -14,10 +14,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from dbless_gateway.config.records import dataclass
 from dbless_gateway.pdk.plugin import ConfigError, PluginEnv
 
 if TYPE_CHECKING:

@@ -12,9 +12,11 @@ import binascii
 import json
 import os
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from hashlib import sha256
 from typing import Any
+
+from dbless_gateway.config.records import dataclass, replace
 
 _NONCE_BYTES = 12
 

@@ -14,7 +14,6 @@ by the schema of the plugin's ``Config``, and defaults are filled in.
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -313,7 +312,7 @@ def make_env(
         consumer_id=consumer_id,
         identities=Identities(consumers, credentials),
         host=host or FakeHost(),
-        log=logging.getLogger("tests.plugin"),
+        plugin_name="tests",
     )
 
 

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import NamedTuple
 from urllib.parse import quote, unquote
 
+from dbless_gateway.config.records import dataclass, field
 from dbless_gateway.pdk.context import HeaderView
 
 Headers = list[tuple[str, str]]

@@ -6,12 +6,11 @@ Differences: none known.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from dbless_gateway.pdk.context import Context
 from dbless_gateway.pdk.errors import refuse
 from dbless_gateway.pdk.identity import Identities
 from dbless_gateway.pdk.plugin import PluginEnv
+from dbless_gateway.pdk.records import dataclass
 from dbless_gateway.pdk.reply import Reply
 
 NAME = "acl"

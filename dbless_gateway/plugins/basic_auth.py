@@ -10,7 +10,6 @@ from __future__ import annotations
 import binascii
 import re
 from base64 import b64decode
-from dataclasses import dataclass
 from hashlib import sha1
 from hmac import compare_digest
 
@@ -20,6 +19,7 @@ from dbless_gateway.pdk.errors import refuse
 from dbless_gateway.pdk.identity import Consumer, Credential, Identities
 from dbless_gateway.pdk.passwords import Overloaded, PasswordChecker, fault_of, is_password_hash
 from dbless_gateway.pdk.plugin import ConfigError, PluginEnv
+from dbless_gateway.pdk.records import dataclass
 from dbless_gateway.pdk.reply import Reply
 
 NAME = "basic-auth"

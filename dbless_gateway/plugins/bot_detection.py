@@ -7,12 +7,12 @@ Differences: the built-in rules describe the same families of bots; a rare name 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from dbless_gateway.pdk.context import Context
 from dbless_gateway.pdk.errors import refuse
 from dbless_gateway.pdk.patterns import Pattern, compile_pattern
 from dbless_gateway.pdk.plugin import ConfigError, PluginEnv
+from dbless_gateway.pdk.records import dataclass
 from dbless_gateway.pdk.reply import Reply
 
 NAME = "bot-detection"

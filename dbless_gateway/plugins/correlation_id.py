@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import count
 from uuid import uuid4
 
 from dbless_gateway.pdk.context import Context
 from dbless_gateway.pdk.plugin import PluginEnv
 from dbless_gateway.pdk.record import set_log_value
+from dbless_gateway.pdk.records import dataclass
 
 NAME = "correlation-id"
 PRIORITY = 100001

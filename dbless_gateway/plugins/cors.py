@@ -7,13 +7,13 @@ Differences: none known.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from dbless_gateway.pdk.context import Context
 from dbless_gateway.pdk.patterns import Pattern, compile_pattern
 from dbless_gateway.pdk.plugin import ConfigError, PluginEnv
+from dbless_gateway.pdk.records import dataclass
 from dbless_gateway.pdk.reply import Reply
 
 NAME = "cors"

@@ -7,11 +7,11 @@ Differences: of ``custom_fields_by_lua`` only ``return <expression>`` is support
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 
 from dbless_gateway.pdk.context import Context
 from dbless_gateway.pdk.plugin import PluginEnv
 from dbless_gateway.pdk.record import Recorder
+from dbless_gateway.pdk.records import dataclass
 
 NAME = "file-log"
 PRIORITY = 9

@@ -10,7 +10,6 @@ import binascii
 import hmac
 from base64 import b64decode, b64encode
 from calendar import timegm
-from dataclasses import dataclass
 from email.utils import parsedate_tz
 from hashlib import sha256
 from typing import NamedTuple
@@ -21,6 +20,7 @@ from dbless_gateway.pdk.errors import refuse
 from dbless_gateway.pdk.identity import Consumer, Credential, Identities
 from dbless_gateway.pdk.patterns import compile_pattern
 from dbless_gateway.pdk.plugin import PluginEnv
+from dbless_gateway.pdk.records import dataclass
 from dbless_gateway.pdk.reply import Reply
 
 NAME = "hmac-auth"

@@ -7,7 +7,6 @@ Differences: of ``custom_fields_by_lua`` only ``return <expression>`` is support
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from hashlib import blake2b
 
 from dbless_gateway.pdk.context import Context
@@ -15,6 +14,7 @@ from dbless_gateway.pdk.http_client import Endpoint, HttpClient
 from dbless_gateway.pdk.plugin import ConfigError, PluginEnv
 from dbless_gateway.pdk.queue_config import QueueConfig, queue_parameters
 from dbless_gateway.pdk.record_queue import RecordQueue
+from dbless_gateway.pdk.records import dataclass
 
 NAME = "http-log"
 PRIORITY = 12

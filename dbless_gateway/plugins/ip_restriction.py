@@ -7,12 +7,12 @@ Differences: HTTP only, as long as there is no stream proxy.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from dbless_gateway.pdk.context import Context
 from dbless_gateway.pdk.errors import refuse
 from dbless_gateway.pdk.plugin import ConfigError, PluginEnv
+from dbless_gateway.pdk.records import dataclass
 from dbless_gateway.pdk.reply import Reply
 
 NAME = "ip-restriction"

@@ -13,7 +13,6 @@ import json
 import re
 from base64 import b64decode
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from dbless_gateway.pdk.auth import Gate, Outcome
@@ -23,6 +22,7 @@ from dbless_gateway.pdk.errors import exit_json, is_grpc, refuse
 from dbless_gateway.pdk.identity import Consumer, Credential, Identities, subject_credential
 from dbless_gateway.pdk.jwks import KeySource, KeysUnavailable, RemoteKeys, check_url
 from dbless_gateway.pdk.plugin import ConfigError, PluginEnv
+from dbless_gateway.pdk.records import dataclass
 from dbless_gateway.pdk.redaction import secret_names
 from dbless_gateway.pdk.reply import Reply
 from dbless_gateway.pdk.signatures import ALGORITHMS, Verifier, make_verifier, preload

@@ -7,8 +7,6 @@ SHA-256 of the real one, written ``sha256:`` and 64 hexadecimal digits.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from dbless_gateway.pdk.api_keys import KeyIndex, KeyPlaces
 from dbless_gateway.pdk.auth import Gate, Outcome, challenge
 from dbless_gateway.pdk.body import Fields
@@ -17,6 +15,7 @@ from dbless_gateway.pdk.errors import refuse
 from dbless_gateway.pdk.identity import Credential
 from dbless_gateway.pdk.plugin import PluginEnv
 from dbless_gateway.pdk.query import without_argument
+from dbless_gateway.pdk.records import dataclass
 from dbless_gateway.pdk.redaction import secret_names
 from dbless_gateway.pdk.reply import Reply
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Container, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from dbless_gateway.pdk.context import Context
@@ -20,6 +19,7 @@ from dbless_gateway.pdk.otlp import Span, SpanKind, Value, encode_request
 from dbless_gateway.pdk.plugin import ConfigError, PluginEnv, Queue
 from dbless_gateway.pdk.propagation import PropagationConfig, Propagator, outgoing
 from dbless_gateway.pdk.queue_config import QueueConfig, queue_parameters
+from dbless_gateway.pdk.records import dataclass
 from dbless_gateway.pdk.redaction import redacted_query, secret_names
 from dbless_gateway.pdk.template import RequestScope, Template
 from dbless_gateway.pdk.tracing import TraceContext

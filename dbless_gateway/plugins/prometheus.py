@@ -7,11 +7,11 @@ Differences: ``ai_metrics`` and ``wasm_metrics`` are accepted and count nothing.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from dbless_gateway.pdk.context import Context
 from dbless_gateway.pdk.plugin import PluginEnv
 from dbless_gateway.pdk.record import WORKSPACE_NAME
+from dbless_gateway.pdk.records import dataclass
 
 NAME = "prometheus"
 PRIORITY = 13

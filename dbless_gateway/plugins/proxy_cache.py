@@ -9,7 +9,6 @@ body of the request.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from struct import Struct
 from struct import error as StructError
@@ -26,6 +25,7 @@ from dbless_gateway.pdk.cache_control import (
 from dbless_gateway.pdk.context import Context
 from dbless_gateway.pdk.errors import exit_empty
 from dbless_gateway.pdk.plugin import PluginEnv
+from dbless_gateway.pdk.records import dataclass, field
 from dbless_gateway.pdk.reply import Reply
 
 NAME = "proxy-cache"
@@ -108,7 +108,7 @@ class Entry:
 
     def describe(self) -> dict[str, Any]:
         """Return the entry as the Admin API shows it."""
-        shown = asdict(self)
+        shown: dict[str, Any] = {name: getattr(self, name) for name in self.__match_args__}
         values: dict[str, list[str]] = {}
         for name, value in self.headers:
             values.setdefault(name.lower(), []).append(value)

@@ -9,13 +9,13 @@ month, not 30 days after their first request. ``window: sliding`` and ``fallback
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from itertools import combinations
 
 from dbless_gateway.pdk.context import Context
 from dbless_gateway.pdk.errors import refuse
 from dbless_gateway.pdk.limits import Limit, Limits
 from dbless_gateway.pdk.plugin import ConfigError, PluginEnv
+from dbless_gateway.pdk.records import dataclass
 from dbless_gateway.pdk.redis_store import (
     RedisConfig,
     RedisStore,

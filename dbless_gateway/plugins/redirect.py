@@ -6,11 +6,11 @@ Differences: none known.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
 from dbless_gateway.pdk.context import Context
 from dbless_gateway.pdk.plugin import ConfigError, PluginEnv
+from dbless_gateway.pdk.records import dataclass
 from dbless_gateway.pdk.reply import Reply
 
 NAME = "redirect"

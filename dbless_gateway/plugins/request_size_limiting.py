@@ -6,11 +6,10 @@ Differences: a body without Content-Length is measured while it streams to the t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from dbless_gateway.pdk.context import Context
 from dbless_gateway.pdk.errors import refuse
 from dbless_gateway.pdk.plugin import PluginEnv
+from dbless_gateway.pdk.records import dataclass
 from dbless_gateway.pdk.reply import Reply
 
 NAME = "request-size-limiting"

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 import socket
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 from dbless_gateway.pdk.body import parse_body
 from dbless_gateway.pdk.context import Context
 from dbless_gateway.pdk.errors import exit_empty, exit_json, is_grpc
 from dbless_gateway.pdk.plugin import ConfigError, PluginEnv
+from dbless_gateway.pdk.records import dataclass
 from dbless_gateway.pdk.reply import Reply
 
 NAME = "request-termination"

@@ -8,7 +8,6 @@ a body that is larger than the gateway's buffer passes unchanged, and a warning 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -19,6 +18,7 @@ from dbless_gateway.pdk.errors import refuse
 from dbless_gateway.pdk.expression import ExpressionError
 from dbless_gateway.pdk.plugin import ConfigError, PluginEnv
 from dbless_gateway.pdk.query import encode_query, parse_wire_query
+from dbless_gateway.pdk.records import dataclass
 from dbless_gateway.pdk.reply import Reply
 from dbless_gateway.pdk.template import RequestScope, Template
 

@@ -9,13 +9,13 @@ used; responses are chunked.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Iterator, Sequence
-from dataclasses import dataclass, field
 from itertools import combinations
 
 from dbless_gateway.pdk.context import Context
 from dbless_gateway.pdk.errors import refuse
 from dbless_gateway.pdk.plugin import ConfigError, PluginEnv, Queue
 from dbless_gateway.pdk.queue_config import fire_and_forget
+from dbless_gateway.pdk.records import dataclass, field
 from dbless_gateway.pdk.redis_store import RedisConfig, RedisStore, RedisUnavailable, check_redis
 from dbless_gateway.pdk.reply import Reply
 from dbless_gateway.pdk.windows import LENGTH_S, CurrentWindow

@@ -10,13 +10,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from dbless_gateway.pdk.body import append_json
 from dbless_gateway.pdk.context import Context
 from dbless_gateway.pdk.entries import check_header_name, parse_entries, wire_text
 from dbless_gateway.pdk.plugin import ConfigError, PluginEnv
+from dbless_gateway.pdk.records import dataclass
 
 NAME = "response-transformer"
 PRIORITY = 800

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
-from dataclasses import dataclass
 from email.utils import formatdate
 from hashlib import sha256
 
@@ -19,6 +18,7 @@ from dbless_gateway.pdk.context import Context
 from dbless_gateway.pdk.cookies import request_cookies
 from dbless_gateway.pdk.identity import Consumer, Credential
 from dbless_gateway.pdk.plugin import ConfigError, PluginEnv
+from dbless_gateway.pdk.records import dataclass
 from dbless_gateway.pdk.reply import Reply
 from dbless_gateway.pdk.sessions import Sealer, Session, new_session_id, preload
 

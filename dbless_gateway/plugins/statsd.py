@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from dbless_gateway.pdk.context import Context
 from dbless_gateway.pdk.plugin import PluginEnv, Queue
 from dbless_gateway.pdk.queue_config import QueueConfig, queue_parameters
 from dbless_gateway.pdk.record import WORKSPACE_ID, WORKSPACE_NAME
+from dbless_gateway.pdk.records import dataclass
 from dbless_gateway.pdk.senders import TcpSender, UdpSender
 
 NAME = "statsd"

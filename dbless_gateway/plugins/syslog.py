@@ -8,12 +8,12 @@ not keep up loses messages instead of making requests wait.
 from __future__ import annotations
 
 import socket
-from dataclasses import dataclass
 from time import localtime, strftime
 
 from dbless_gateway.pdk.context import Context
 from dbless_gateway.pdk.plugin import PluginEnv
 from dbless_gateway.pdk.record import Recorder
+from dbless_gateway.pdk.records import dataclass
 
 NAME = "syslog"
 PRIORITY = 4

@@ -8,12 +8,12 @@ connection are bounded, and sent together.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from dbless_gateway.pdk.context import Context
 from dbless_gateway.pdk.plugin import PluginEnv
 from dbless_gateway.pdk.queue_config import fire_and_forget
 from dbless_gateway.pdk.record_queue import RecordQueue
+from dbless_gateway.pdk.records import dataclass
 from dbless_gateway.pdk.senders import TcpSender
 
 NAME = "tcp-log"

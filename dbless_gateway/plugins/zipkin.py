@@ -11,7 +11,6 @@ import json
 import os
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from random import random
 from typing import Any
@@ -21,6 +20,7 @@ from dbless_gateway.pdk.http_client import Endpoint, HttpClient
 from dbless_gateway.pdk.plugin import ConfigError, PluginEnv, Queue
 from dbless_gateway.pdk.propagation import PropagationConfig, Propagator, outgoing
 from dbless_gateway.pdk.queue_config import QueueConfig, queue_parameters
+from dbless_gateway.pdk.records import dataclass, replace
 from dbless_gateway.pdk.tracing import TraceContext
 
 NAME = "zipkin"

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Generator
-from dataclasses import replace
 from operator import attrgetter, itemgetter
 from typing import Generic, NamedTuple
 
+from dbless_gateway.config.records import replace
 from dbless_gateway.routing.classic import header_name
 from dbless_gateway.routing.conditions import PathFound, PathStarts
 from dbless_gateway.routing.hosts import HostKind, HostPattern, parse_host, parse_sni

@@ -2,21 +2,20 @@
 
 RE2 matches in linear time, so no pattern and no request can stall the gateway. What it lacks (look-around,
 back-references) Kong's default router lacks too. Nothing here knows of routes; a bad pattern is a value,
-``RegexError``.
+``RegexError``. RE2 is loaded with the first pattern: many configurations have none, and ``validate`` would wait
+for it.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
-import re2
+from dbless_gateway.config.records import dataclass
 
 Span = tuple[int, int]
 NO_SPAN: Span = (-1, -1)
-_ANYWHERE = re2._Anchor.UNANCHORED
 
 _NAMED_GROUP = re.compile(r"(\\.)|\(\?<(?=[A-Za-z_])", re.DOTALL)
 _LOOK_AROUND = re.compile(r"\(\?(?:[=!]|<[=!]|>)")
@@ -45,25 +44,26 @@ class RegexError:
 class Regex:
     """A compiled pattern for UTF-8 (``text``) or for any bytes; anchors are the pattern's own."""
 
-    __slots__ = ("_match", "group_count", "group_names", "pattern", "program_size", "text")
+    __slots__ = ("_anywhere", "_match", "group_count", "group_names", "pattern", "program_size", "text")
 
-    def __init__(self, pattern: bytes, compiled: Any, *, text: bool) -> None:
+    def __init__(self, pattern: bytes, compiled: Any, anywhere: Any, *, text: bool) -> None:
         self.pattern = pattern
         self.text = text
         # The public search() goes through a generator and a match object, which cost three times as much as
         # RE2's own answer.
         self._match: Callable[[Any, bytes, int, int], list[Span]] = compiled._regexp.Match
+        self._anywhere = anywhere
         self.group_count: int = compiled.groups
         self.group_names: dict[str, int] = {name.decode(): at for name, at in compiled.groupindex.items()}
         self.program_size: int = compiled.programsize
 
     def found_in(self, text: bytes) -> bool:
         """Tell whether the pattern is found anywhere."""
-        return self._match(_ANYWHERE, text, 0, len(text))[0] != NO_SPAN
+        return self._match(self._anywhere, text, 0, len(text))[0] != NO_SPAN
 
     def spans_in(self, text: bytes) -> list[Span] | None:
         """Return where the whole match and each group begin and end; ``NO_SPAN`` for a group without part."""
-        spans = self._match(_ANYWHERE, text, 0, len(text))
+        spans = self._match(self._anywhere, text, 0, len(text))
         return None if spans[0] == NO_SPAN else spans
 
 
@@ -72,12 +72,16 @@ def compile_regex(pattern: str, *, anchored: bool, text: bool) -> Regex | RegexE
 
     As in Kong the ``^`` is glued on, so it binds to the first branch of a bare ``a|b`` only.
     """
+    import re2
+
     options = re2.Options()
     options.log_errors = False
     options.encoding = re2.Options.Encoding.UTF8 if text else re2.Options.Encoding.LATIN1
     source = ("^" if anchored else "") + _NAMED_GROUP.sub(_python_group, pattern)
     try:
-        return Regex(source.encode(), re2.compile(source.encode(), options), text=text)
+        return Regex(
+            source.encode(), re2.compile(source.encode(), options), re2._Anchor.UNANCHORED, text=text
+        )
     except re2.error as error:
         return _explain(pattern, _text_of(error.args[0]))
     except UnicodeEncodeError:
@@ -115,6 +119,8 @@ class RegexSet:
     __slots__ = ("_set", "matches")
 
     def __init__(self, *, text: bool) -> None:
+        import re2
+
         options = re2.Options()
         options.log_errors = False
         options.never_capture = True

@@ -7,11 +7,11 @@ never more: ``checks`` are the conditions that the placement leaves open.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import Generic, NamedTuple, TypeVar
 
 from dbless_gateway.config.entities import Route, Service
+from dbless_gateway.config.records import dataclass
 from dbless_gateway.routing.conditions import Condition, PathCondition
 from dbless_gateway.routing.hosts import ANY_HOST, HostPattern
 from dbless_gateway.routing.regexes import Regex

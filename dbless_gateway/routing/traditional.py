@@ -8,11 +8,11 @@ its routes it tries first, is the subject of ``categories``.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import IntFlag
 from typing import ClassVar
 
 from dbless_gateway.config.entities import Route
+from dbless_gateway.config.records import dataclass
 from dbless_gateway.routing.anatomy import anatomy
 from dbless_gateway.routing.classic import (
     has_attributes,

@@ -6,11 +6,11 @@ warning.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from dbless_gateway.config.spelling import closest
 from dbless_gateway.config.vaults import Unresolved
 from dbless_gateway.server.inert_settings import asks_for_nothing, is_known_but_unsupported
 from dbless_gateway.server.setting_references import SettingReferences
@@ -72,6 +72,6 @@ def _texts_of(environ: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
 def _warning(variable: str, name: str) -> str:
     if is_known_but_unsupported(name):
         return f"{variable} is not supported and has no effect"
-    close = difflib.get_close_matches(name, BY_NAME, n=1, cutoff=0.8)
-    hint = f"; did you mean {BY_NAME[close[0]].variable}?" if close else ""
+    close = closest(name, BY_NAME, 0.8)
+    hint = f"; did you mean {BY_NAME[close].variable}?" if close else ""
     return f"{variable} is not a known setting and has no effect{hint}"

@@ -13,10 +13,10 @@ forgetting an entry changes nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any, Final
 
 from dbless_gateway.config.entities import Plugin
+from dbless_gateway.config.records import dataclass
 from dbless_gateway.snapshot.loans import Loan
 from dbless_gateway.snapshot.steps import BodyStep, Chain, PluginTimer, Step
 

@@ -8,10 +8,10 @@ problems. Pure: same entities, same snapshot; nothing is opened, started or regi
 from __future__ import annotations
 
 from collections.abc import Collection, Generator, Iterable
-from dataclasses import dataclass, field, replace
 
 from dbless_gateway.config.entities import Entities, Route, Service, Upstream, Where
 from dbless_gateway.config.problems import Problem
+from dbless_gateway.config.records import dataclass, field, replace
 from dbless_gateway.pdk.identity import Identities
 from dbless_gateway.pdk.plugin import Host
 from dbless_gateway.routing.router import RouteProblem, Router, RouterEntry

@@ -16,12 +16,9 @@ Rules of the file:
 from __future__ import annotations
 
 import sys
-import traceback
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
-from inspect import iscoroutinefunction
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple
@@ -29,8 +26,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from dbless_gateway.config.entities import PluginCode
 from dbless_gateway.config.load import BroughtPlugins
 from dbless_gateway.config.problems import Problem
+from dbless_gateway.config.records import dataclass
 from dbless_gateway.config.schemas import Schema, load_schemas
-from dbless_gateway.pdk.schema import SchemaError, config_schema
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -167,6 +164,9 @@ def check_contract(module: ModuleType, name: str) -> None:
     for phase in _STREAMING:
         if hasattr(module.Handler, "response") and hasattr(module.Handler, phase):
             raise PluginFault(f"it has both response and {phase}: a response is either held back or streams")
+    # Imported here and below: costs more than to judge a small file, and only code from elsewhere is judged by it.
+    from inspect import iscoroutinefunction
+
     for phase in _NEVER_WAITING:
         if iscoroutinefunction(getattr(module.Handler, phase, None)):
             raise PluginFault(f"{phase} cannot wait: it must not be an async function")
@@ -215,6 +215,8 @@ def foreign_schemas(enabled: Collection[str] | None) -> dict[str, Schema]:
 
 
 def _schema_of(module: ModuleType) -> Schema:
+    from dbless_gateway.pdk.schema import SchemaError, config_schema
+
     try:
         schema = config_schema(module.Config)
     except (SchemaError, NameError, TypeError) as error:
@@ -276,6 +278,8 @@ def told(error: BaseException) -> str:
 
 def line_in(error: BaseException, file: str) -> int:
     """Return the innermost line of a file that an exception came through, 1 when there is none."""
+    import traceback
+
     frames = traceback.extract_tb(error.__traceback__)
     return next((frame.lineno or 1 for frame in reversed(frames) if frame.filename == file), 1)
 

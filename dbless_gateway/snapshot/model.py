@@ -8,10 +8,10 @@ collector.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dbless_gateway.config.entities import Target, Upstream
+from dbless_gateway.config.records import dataclass, field
 from dbless_gateway.pdk.identity import Identities
 from dbless_gateway.routing.router import Router
 from dbless_gateway.snapshot.plan import CompiledRoute

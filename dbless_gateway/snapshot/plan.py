@@ -6,10 +6,10 @@ These are the parts of a snapshot that every request reads, in a module of their
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass
 from typing import Any
 
 from dbless_gateway.config.entities import Route, Service
+from dbless_gateway.config.records import dataclass
 from dbless_gateway.snapshot.chains import RouteChains
 from dbless_gateway.snapshot.steps import Chain
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import logging
 from types import ModuleType
 from typing import Any
 
@@ -68,7 +67,7 @@ def make_instance(
         consumer_id=plugin.consumer,
         identities=identities,
         host=loan,
-        log=logging.getLogger(f"dbless_gateway.plugin.{plugin.name}"),
+        plugin_name=plugin.name,
     )
     try:
         handler: Any = module.Handler(build_config(module.Config, plugin.config), env)

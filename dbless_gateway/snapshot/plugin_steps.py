@@ -7,13 +7,15 @@ not been there. All other steps stay as they are, so they cost what they cost.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable
 from time import perf_counter_ns
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dbless_gateway.pdk.plugin import Host
 from dbless_gateway.pdk.reply import Reply
+
+if TYPE_CHECKING:
+    import logging
 
 PHASES = ("rewrite", "access", "response", "header_filter", "body_filter", "log")
 

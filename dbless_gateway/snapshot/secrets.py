@@ -8,12 +8,12 @@ certificate without its parts is taken out together with all mention of it, and 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 from dbless_gateway.config.entities import Certificate, Entities, Secret
 from dbless_gateway.config.masking import masked_text
 from dbless_gateway.config.problems import Problem
+from dbless_gateway.config.records import replace
 
 Path = Sequence[str | int]
 

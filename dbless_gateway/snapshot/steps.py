@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from dbless_gateway.config.records import dataclass
+
+if TYPE_CHECKING:
+    import logging
 
 # A step is one handler's bound method of one phase. The context is the proxy's exchange.
 Step = Callable[[Any], Any]

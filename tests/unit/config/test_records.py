@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import pickle
-from dataclasses import FrozenInstanceError, asdict, field, fields, is_dataclass, replace
-from typing import Any
+import subprocess
+import sys
+from dataclasses import FrozenInstanceError, asdict, fields, is_dataclass
+from typing import Any, ClassVar
 
 import pytest
 
-from dbless_gateway.config.records import dataclass
+from dbless_gateway.config.records import dataclass, field, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,7 @@ def test_construction() -> None:
 def test_what_dataclasses_offer() -> None:
     assert is_dataclass(Pair)
     assert [item.name for item in fields(Pair)] == ["left", "right"]
-    assert replace(Pair(1), left=5) == Pair(5)
+    assert replace(Pair(1), left=5) == dataclasses.replace(Pair(1), left=5) == Pair(5)
     assert asdict(Pair(1)) == {"left": 1, "right": "r"}
     assert Pair.__match_args__ == ("left", "right")
 
@@ -72,14 +75,48 @@ def test_nothing_can_be_changed() -> None:
     assert not hasattr(pair, "__dict__")
 
 
-def test_defaults_that_would_be_shared_are_refused() -> None:
-    with pytest.raises(AssertionError, match="immutable"):
+@dataclass(slots=True)
+class Draft:
+    kind: ClassVar[str] = "draft"
 
-        @dataclass(frozen=True, slots=True)
-        class Wrong:
-            items: list[int] = field(default_factory=list)
+    items: list[int] = field(default_factory=list)
+    note: str | None = None
 
 
-def test_other_kinds_of_classes_are_refused() -> None:
+def test_records_that_may_change() -> None:
+    draft = Draft()
+    draft.note = "x"
+    draft.items.append(1)
+    assert (draft, Draft().items, Draft([2]).items) == (Draft([1], "x"), [], [2])
+    assert [item.name for item in fields(Draft)] == ["items", "note"]
+    assert fields(Draft)[0].default_factory is list
+    assert Draft.kind == "draft"
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(draft)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Distinct:
+    left: int
+
+
+def test_records_that_are_only_themselves() -> None:
+    one = Distinct(1)
+    assert (one == Distinct(1), one == one, len({one, Distinct(1)})) == (False, True, 2)
+
+
+def test_a_record_has_slots() -> None:
     with pytest.raises(AssertionError):
-        dataclass(frozen=False, slots=True)
+        dataclass(frozen=True, slots=False)
+
+
+def test_dataclasses_is_not_needed() -> None:
+    program = (
+        "import sys; from dbless_gateway.config.records import dataclass, replace\n"
+        "@dataclass(frozen=True, slots=True)\n"
+        "class Pair:\n    left: 'int'\n    right: 'int' = 2\n"
+        "assert replace(Pair(1), left=3) == Pair(3, 2)\n"
+        "print('dataclasses' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

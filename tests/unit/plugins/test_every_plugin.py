@@ -9,6 +9,7 @@ import importlib
 import inspect
 import json
 import pkgutil
+from dataclasses import FrozenInstanceError
 from pathlib import Path
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -103,7 +104,8 @@ def test_anatomy(plugin: Any) -> None:
     assert plugin.__name__.rpartition(".")[2] == plugin.NAME.replace("-", "_")
     assert plugin.__doc__.startswith(f"{plugin.NAME}: ")
     assert "Differences: " in plugin.__doc__
-    assert plugin.Config.__dataclass_params__.frozen
+    with pytest.raises(FrozenInstanceError):
+        object.__new__(plugin.Config).anything = 1
     assert any(hasattr(plugin.Handler, phase) for phase in PHASES)
 
 
