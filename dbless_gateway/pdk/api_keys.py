@@ -12,7 +12,7 @@ from typing import Final
 
 from dbless_gateway.pdk.body import Fields, parse_body
 from dbless_gateway.pdk.context import Context
-from dbless_gateway.pdk.identity import Consumer, Credential, Identities
+from dbless_gateway.pdk.identity import Consumer, Credential
 
 _HASHED_KEY: Final = re.compile(r"sha256:([0-9a-fA-F]{64})")
 
@@ -80,20 +80,23 @@ class KeyPlaces:
 class KeyIndex:
     """All keys of a configuration by digest, so that no comparison tells how much of a guess was right."""
 
-    __slots__ = ("_hashed", "_plain")
+    __slots__ = ("_hashed", "_plain", "tables")
 
-    def __init__(self, identities: Identities) -> None:
+    def __init__(self) -> None:
         self._plain: dict[bytes, tuple[bytes, Known]] = {}
         self._hashed: dict[bytes, Known] = {}
-        for credential in identities.credentials("keyauth_credentials"):
-            key: str = credential.fields["key"]
-            known: Known = (identities.consumer(credential.consumer), credential)
-            hashed = _HASHED_KEY.fullmatch(key)
-            if hashed is not None:
-                self._hashed[bytes.fromhex(hashed[1])] = known
-            else:
-                raw = key.encode()
-                self._plain[_digest(raw)] = (raw, known)
+        self.tables = (self._plain, self._hashed)
+
+    def add(self, credential: Credential, consumer: Consumer | None) -> None:
+        """Take the key of a credential."""
+        key: str = credential.fields["key"]
+        known: Known = (consumer, credential)
+        hashed = _HASHED_KEY.fullmatch(key)
+        if hashed is not None:
+            self._hashed[bytes.fromhex(hashed[1])] = known
+        else:
+            raw = key.encode()
+            self._plain[_digest(raw)] = (raw, known)
 
     def find(self, key: bytes) -> Known | None:
         """Return whom a key identifies."""

@@ -13,17 +13,28 @@ T = TypeVar("T")
 
 
 class Identities:
-    """Look-ups over the consumers and credentials of one snapshot; only its memo of indexes grows."""
+    """Look-ups over the consumers and credentials of one snapshot; once it serves, only its memo of indexes grows."""
 
-    __slots__ = ("_by_id", "_by_username", "_credentials", "_indexes")
+    __slots__ = ("_by_custom_id", "_by_id", "_by_username", "_credentials", "_indexes")
 
     def __init__(self, consumers: Iterable[Consumer], credentials: Iterable[Credential]) -> None:
-        self._by_id = {consumer.id: consumer for consumer in consumers}
-        self._by_username = {c.username: c for c in self._by_id.values() if c.username is not None}
+        self._by_id: dict[str, Consumer] = {}
+        self._by_username: dict[str, Consumer] = {}
+        self._by_custom_id: dict[str, Consumer] = {}
         self._credentials: dict[str, list[Credential]] = {}
+        self._indexes: dict[str, Any] = {}
+        self.add(consumers, credentials)
+
+    def add(self, consumers: Iterable[Consumer], credentials: Iterable[Credential]) -> None:
+        """Take more of them, while the configuration is compiled."""
+        for consumer in consumers:
+            self._by_id[consumer.id] = consumer
+            if consumer.username is not None:
+                self._by_username[consumer.username] = consumer
+            if consumer.custom_id is not None:
+                self._by_custom_id[consumer.custom_id] = consumer
         for credential in credentials:
             self._credentials.setdefault(credential.kind, []).append(credential)
-        self._indexes: dict[str, Any] = {}
 
     def consumer(self, consumer_id: str) -> Consumer | None:
         """Return the consumer of that id."""
@@ -35,11 +46,7 @@ class Identities:
 
     def consumer_by_custom_id(self, custom_id: str) -> Consumer | None:
         """Return the consumer of that custom id; they are unique."""
-        index = self.index("consumers by custom id", Identities._index_custom_ids)
-        return index.get(custom_id)
-
-    def _index_custom_ids(self) -> dict[str, Consumer]:
-        return {c.custom_id: c for c in self._by_id.values() if c.custom_id is not None}
+        return self._by_custom_id.get(custom_id)
 
     def credentials(self, kind: str) -> list[Credential]:
         """Return all credentials of a kind, e.g. ``keyauth_credentials``."""
@@ -55,6 +62,20 @@ class Identities:
             self._indexes[name] = build(self)
         index: T = self._indexes[name]
         return index
+
+    def has_index(self, name: str) -> bool:
+        """Tell whether the index of that name has been built."""
+        return name in self._indexes
+
+    def tables(self) -> list[dict[Any, Any] | list[Any]]:
+        """Return everything that grows with the configuration, for whoever empties it in slices at its end."""
+        found: list[dict[Any, Any] | list[Any]] = []
+        for index in self._indexes.values():
+            found += getattr(index, "tables", ())
+            if isinstance(index, dict):
+                found.append(index)
+        self._indexes = {}
+        return [*found, *self._credentials.values(), self._by_username, self._by_custom_id, self._by_id]
 
 
 # How a credential is named to the target; any other kind by its id.

@@ -7,6 +7,8 @@ A plugin is a module with four names:
 ``Config``    a frozen dataclass with the fields of ``schemas/plugins/<name>.json``, typed, without defaults.
 ``Handler``   a class; one instance per configured plugin, made when a configuration is compiled.
 
+A plugin that looks credentials up has a fifth one: ``INDEX``, see ``credential_index.py``.
+
 ``Handler(config, env)`` precomputes everything and has no side effects: it also runs under ``validate``,
 where there is no loop and no network. It may raise ``ConfigError(field, message)``. A phase exists because
 the method exists:

@@ -7,8 +7,9 @@ Differences: none known.
 from __future__ import annotations
 
 from dbless_gateway.pdk.context import Context
+from dbless_gateway.pdk.credential_index import CredentialIndex
 from dbless_gateway.pdk.errors import refuse
-from dbless_gateway.pdk.identity import Identities
+from dbless_gateway.pdk.identity import Consumer, Credential
 from dbless_gateway.pdk.plugin import PluginEnv
 from dbless_gateway.pdk.records import dataclass
 from dbless_gateway.pdk.reply import Reply
@@ -41,7 +42,7 @@ class Handler:
         self._allowed = frozenset(config.allow or ())
         self._shows_groups = not config.hide_groups_header
         self._prefers_shared = config.always_use_authenticated_groups
-        self._groups_of = env.identities.index("acl", _index_groups)
+        self._groups_of = INDEX.of(env.identities)
 
     def access(self, ctx: Context) -> Reply | None:
         """Judge the groups of whoever asks."""
@@ -76,8 +77,8 @@ class Handler:
         return not self._allowed.isdisjoint(groups)
 
 
-def _index_groups(identities: Identities) -> dict[str, Groups]:
-    index: dict[str, Groups] = {}
-    for membership in identities.credentials("acls"):
-        index[membership.consumer] = (*index.get(membership.consumer, ()), membership.fields["group"])
-    return index
+def _add_membership(groups: dict[str, Groups], membership: Credential, consumer: Consumer | None) -> None:
+    groups[membership.consumer] = (*groups.get(membership.consumer, ()), membership.fields["group"])
+
+
+INDEX = CredentialIndex[dict[str, Groups]](NAME, "acls", dict, _add_membership)

@@ -15,8 +15,9 @@ from hmac import compare_digest
 
 from dbless_gateway.pdk.auth import Gate, Outcome, challenge
 from dbless_gateway.pdk.context import Context
+from dbless_gateway.pdk.credential_index import CredentialIndex
 from dbless_gateway.pdk.errors import refuse
-from dbless_gateway.pdk.identity import Consumer, Credential, Identities
+from dbless_gateway.pdk.identity import Consumer, Credential
 from dbless_gateway.pdk.passwords import Overloaded, PasswordChecker, fault_of, is_password_hash
 from dbless_gateway.pdk.plugin import ConfigError, PluginEnv
 from dbless_gateway.pdk.records import dataclass
@@ -52,7 +53,7 @@ class Handler:
         self._hides = config.hide_credentials
         self._challenge = challenge("Basic", config.realm)
         self._gate = Gate(config.anonymous, env, config.anonymous_on, self._has_credentials)
-        self._users = env.identities.index("basic-auth", _Users)
+        self._users = INDEX.of(env.identities)
         self._host = env.host
 
     def access(self, ctx: Context) -> Outcome:
@@ -133,16 +134,21 @@ def _split(text: bytes) -> tuple[bytes, bytes] | None:
 class _Users:
     """All users of a configuration by name, and who stands in for an unknown one."""
 
-    def __init__(self, identities: Identities) -> None:
+    def __init__(self) -> None:
         self.by_name: dict[bytes, User] = {}
+        self.tables = (self.by_name,)
         # Where there are hashes an unknown name must take as long as a known one.
         self.nobody: User = (_NO_DIGEST, None, None)
-        for credential in identities.credentials("basicauth_credentials"):
-            username: str = credential.fields["username"]
-            password: str = credential.fields.get("password") or _NO_DIGEST
-            if is_password_hash(password):
-                fault = fault_of(password)
-                if fault is not None:
-                    raise ConfigError("", f"the password hash of user '{username}' {fault}")
-                self.nobody = (password, None, None)
-            self.by_name[username.encode()] = (password, identities.consumer(credential.consumer), credential)
+
+    def add(self, credential: Credential, consumer: Consumer | None) -> None:
+        username: str = credential.fields["username"]
+        password: str = credential.fields.get("password") or _NO_DIGEST
+        if is_password_hash(password):
+            fault = fault_of(password)
+            if fault is not None:
+                raise ConfigError("", f"the password hash of user '{username}' {fault}")
+            self.nobody = (password, None, None)
+        self.by_name[username.encode()] = (password, consumer, credential)
+
+
+INDEX = CredentialIndex(NAME, "basicauth_credentials", _Users, _Users.add)

@@ -16,8 +16,9 @@ from typing import NamedTuple
 
 from dbless_gateway.pdk.auth import Gate, Outcome, challenge
 from dbless_gateway.pdk.context import Context
+from dbless_gateway.pdk.credential_index import CredentialIndex
 from dbless_gateway.pdk.errors import refuse
-from dbless_gateway.pdk.identity import Consumer, Credential, Identities
+from dbless_gateway.pdk.identity import Consumer, Credential
 from dbless_gateway.pdk.patterns import compile_pattern
 from dbless_gateway.pdk.plugin import PluginEnv
 from dbless_gateway.pdk.records import dataclass
@@ -76,7 +77,7 @@ class Handler:
         self._pattern = compile_pattern(_PARAMETERS)
         self._challenge = challenge("hmac", config.realm)
         self._gate = Gate(config.anonymous, env, config.anonymous_on, self._has_credentials)
-        self._users = env.identities.index("hmac-auth", _index_users)
+        self._users = INDEX.of(env.identities)
         self._now = env.host.now
 
     def access(self, ctx: Context) -> Outcome:
@@ -171,13 +172,13 @@ def _signed_line(name: str, ctx: Context) -> str:
     return f"{name}:"
 
 
-def _index_users(identities: Identities) -> UserIndex:
-    index: UserIndex = {}
-    for credential in identities.credentials("hmacauth_credentials"):
-        secret = credential.fields.get("secret")
-        # An empty secret is one that everybody knows.
-        if secret:
-            # Header text is latin-1, a configured name is UTF-8.
-            username = credential.fields["username"].encode().decode("latin-1")
-            index[username] = (secret.encode(), identities.consumer(credential.consumer), credential)
-    return index
+def _add_user(users: UserIndex, credential: Credential, consumer: Consumer | None) -> None:
+    secret = credential.fields.get("secret")
+    # An empty secret is one that everybody knows.
+    if secret:
+        # Header text is latin-1, a configured name is UTF-8.
+        username = credential.fields["username"].encode().decode("latin-1")
+        users[username] = (secret.encode(), consumer, credential)
+
+
+INDEX = CredentialIndex[UserIndex](NAME, "hmacauth_credentials", dict, _add_user)

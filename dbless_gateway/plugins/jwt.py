@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from dbless_gateway.pdk.auth import Gate, Outcome
 from dbless_gateway.pdk.context import Context
 from dbless_gateway.pdk.cookies import request_cookies
+from dbless_gateway.pdk.credential_index import CredentialIndex
 from dbless_gateway.pdk.errors import exit_json, is_grpc, refuse
 from dbless_gateway.pdk.identity import Consumer, Credential, Identities, subject_credential
 from dbless_gateway.pdk.jwks import KeySource, KeysUnavailable, RemoteKeys, check_url
@@ -120,7 +121,7 @@ class Handler:
         self._claim = config.key_claim_name or "iss"
         self._header_names = ("authorization",) if config.header_names is None else config.header_names
         self._gate = Gate(config.anonymous, env, config.anonymous_on, self._has_credentials)
-        self._secrets = env.identities.index("jwt", _index_secrets)
+        self._secrets = INDEX.of(env.identities)
         self._algorithms = ALGORITHMS if config.algorithms is None else frozenset(config.algorithms)
         self._source = _key_source(config)
         self._tokens = TokenCache(config.token_cache or 0)
@@ -383,11 +384,9 @@ def _decode_base64(part: str) -> bytes | None:
         return None
 
 
-def _index_secrets(identities: Identities) -> dict[str, _Secret]:
-    index = {
-        credential.fields["key"]: _Secret(credential, identities.consumer(credential.consumer))
-        for credential in identities.credentials("jwt_secrets")
-    }
-    for algorithm in {secret.algorithm for secret in index.values()}:
-        preload(algorithm)
-    return index
+def _add_secret(secrets: dict[str, _Secret], credential: Credential, consumer: Consumer | None) -> None:
+    secret = secrets[credential.fields["key"]] = _Secret(credential, consumer)
+    preload(secret.algorithm)
+
+
+INDEX = CredentialIndex[dict[str, _Secret]](NAME, "jwt_secrets", dict, _add_secret)

@@ -11,6 +11,7 @@ from dbless_gateway.pdk.api_keys import KeyIndex, KeyPlaces
 from dbless_gateway.pdk.auth import Gate, Outcome, challenge
 from dbless_gateway.pdk.body import Fields
 from dbless_gateway.pdk.context import Context
+from dbless_gateway.pdk.credential_index import CredentialIndex
 from dbless_gateway.pdk.errors import refuse
 from dbless_gateway.pdk.identity import Credential
 from dbless_gateway.pdk.plugin import PluginEnv
@@ -21,6 +22,7 @@ from dbless_gateway.pdk.reply import Reply
 
 NAME = "key-auth"
 PRIORITY = 1250
+INDEX = CredentialIndex(NAME, "keyauth_credentials", KeyIndex, KeyIndex.add)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ class Handler:
         )
         self._challenge = challenge("Key", config.realm)
         self._gate = Gate(config.anonymous, env, config.anonymous_on, self._places.has_any)
-        self._keys = env.identities.index("key-auth", KeyIndex)
+        self._keys = INDEX.of(env.identities)
         self._now = env.host.now
         for name in config.key_names:
             secret_names(env.identities).update({name.lower(), name.lower().replace("_", "-")})

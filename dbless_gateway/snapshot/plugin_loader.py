@@ -15,6 +15,7 @@ from typing import Any
 from dbless_gateway.config.entities import Plugin, Where
 from dbless_gateway.config.problems import Problem
 from dbless_gateway.pdk.config import build_config
+from dbless_gateway.pdk.credential_index import CredentialIndex
 from dbless_gateway.pdk.identity import Identities
 from dbless_gateway.pdk.plugin import ConfigError, Host, PluginEnv
 from dbless_gateway.snapshot.chains import Instance
@@ -44,6 +45,12 @@ def is_bundled(name: str) -> bool:
     """Tell whether a plugin comes with this package."""
     module = find_module(name)
     return module is not None and module.__name__.startswith(f"{_PACKAGE}.")
+
+
+def index_of(name: str) -> CredentialIndex[Any] | None:
+    """Return what a plugin's module declares as the index that it looks into, if it does."""
+    index = getattr(find_module(name), "INDEX", None)
+    return index if isinstance(index, CredentialIndex) else None
 
 
 def make_instance(

@@ -9,6 +9,8 @@ import pytest
 
 from dbless_gateway.config.entities import CaCertificate, Entities, Plugin, Where
 from dbless_gateway.config.problems import Problem
+from dbless_gateway.config.schemas import load_schemas
+from dbless_gateway.pdk.credential_index import SLICE as CREDENTIALS_SLICE
 from dbless_gateway.routing.request import Connection
 from dbless_gateway.snapshot.compile import CompileOptions, compile_snapshot, compile_steps
 from dbless_gateway.snapshot.disposal import dispose_steps
@@ -16,7 +18,7 @@ from dbless_gateway.snapshot.dry_run import DryRunHost
 from dbless_gateway.snapshot.model import Snapshot
 from dbless_gateway.snapshot.plan import CompiledRoute
 from tests.support.exchange_script import make_entities, make_plugin
-from tests.support.plugin_context import make_consumer, make_route, make_service
+from tests.support.plugin_context import make_consumer, make_credential, make_route, make_service
 from tests.support.upstream_entities import target, upstream
 
 CLIENT = Connection(b"http", 8000, None, "192.0.2.1", 1, "192.0.2.2", 8000)
@@ -52,6 +54,14 @@ def correlation_id(number: int, **changes: Any) -> Plugin:
     """Return an enabled plugin; its header tells the instances apart."""
     config = {"header_name": f"X-{number}", "generator": "uuid#counter", "echo_downstream": False}
     return make_plugin("correlation-id", id=uuid(number), config=config, **changes)
+
+
+def _defaults(plugin: str) -> dict[str, Any]:
+    """Return the config of a plugin whose fields have all been left out."""
+    schema = load_schemas().plugin(plugin)
+    assert schema is not None
+    config: dict[str, Any] = schema.record.fill({}, keep_null=True)
+    return config
 
 
 SERVICE = make_service(
@@ -204,8 +214,54 @@ class TestWhole:
         )
         assert sum(1 for _ in steps) > 50
 
+    @pytest.mark.parametrize(
+        ("plugin", "kind", "fields"),
+        [
+            ("key-auth", "keyauth_credentials", ("key",)),
+            ("basic-auth", "basicauth_credentials", ("username", "password")),
+            ("hmac-auth", "hmacauth_credentials", ("username", "secret")),
+            ("jwt", "jwt_secrets", ("key", "secret")),
+            ("acl", "acls", ("group",)),
+        ],
+    )
+    def test_so_are_credentials(self, plugin: str, kind: str, fields: tuple[str, ...]) -> None:
+        made = make_plugin(plugin, id=uuid(1), config=_defaults(plugin))
+
+        def steps(count: int) -> int:
+            consumers = [make_consumer(uuid(number)) for number in range(count)]
+            credentials = [
+                make_credential(uuid(number), kind, uuid(number), **dict.fromkeys(fields, str(number)))
+                for number in range(count)
+            ]
+            entities = make_entities(consumers=consumers, credentials=credentials, plugins=[made])
+            return sum(1 for _ in compile_steps(entities, DryRunHost(), CompileOptions()))
+
+        assert steps(2000) - steps(0) >= 2000 // CREDENTIALS_SLICE
+
+    def test_a_credential_that_no_plugin_can_use_is_told_at_the_plugin(self) -> None:
+        credential = make_credential(
+            uuid(1),
+            "basicauth_credentials",
+            uuid(2),
+            username="a",
+            password="$scrypt$ln=30,r=8,p=1$c2FsdA$aGFzaA",
+        )
+        plugin = make_plugin("basic-auth", id=uuid(3), config=_defaults("basic-auth"))
+        (problem,) = problems_of(make_entities(credentials=[credential], plugins=[plugin]))
+        assert "the password hash of user 'a'" in problem.message
+
     def test_dispose_empties_it_piece_by_piece(self) -> None:
         routes = [replace(ROUTE, id=uuid(number), paths=(f"/{number}",)) for number in range(500)]
         snapshot = compiled(make_entities(services=[SERVICE], routes=routes))
         assert sum(1 for _ in dispose_steps(snapshot)) > 5
         assert snapshot.routes == []
+
+    def test_dispose_empties_credentials_piece_by_piece(self) -> None:
+        credentials = [
+            make_credential(uuid(number), "keyauth_credentials", "", key=str(number)) for number in range(500)
+        ]
+        plugin = make_plugin("key-auth", id=uuid(1), config=_defaults("key-auth"))
+        snapshot = compiled(make_entities(credentials=credentials, plugins=[plugin]))
+        assert sum(1 for _ in dispose_steps(snapshot)) > 10
+        assert snapshot.identities.credentials("keyauth_credentials") == []
+        assert not snapshot.identities.has_index("key-auth")
