@@ -42,7 +42,12 @@ def main(argv: list[str]) -> int:
     side = "a file or folder, - for standard input, or git:REF:path"
     parser.add_argument("old", metavar="OLD", help=side)
     parser.add_argument("new", metavar="NEW", help="the same")
-    parser.add_argument("--format", choices=("text", "json"), default="text", help="(default: text)")
+    parser.add_argument(
+        "--format",
+        choices=("text", "json"),
+        default="text",
+        help="for people or for programs (default: text)",
+    )
     parser.add_argument("--exit-code", action="store_true", help="exit with 1 if there are differences")
     add_loading_flags(parser)
     arguments = parser.parse_args(argv)

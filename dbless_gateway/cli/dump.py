@@ -37,7 +37,9 @@ def main(argv: list[str]) -> int:
     parser.add_argument(
         "-c", "--config", action="append", default=[], metavar="FILE", help="the same as FILE"
     )
-    parser.add_argument("--format", choices=("yaml", "json"), default="yaml", help="(default: yaml)")
+    parser.add_argument(
+        "--format", choices=("yaml", "json"), default="yaml", help="how it is written (default: yaml)"
+    )
     parser.add_argument("--flat", action="store_true", help="every entity at the top level, references by id")
     add_loading_flags(parser)
     arguments = parser.parse_args(argv)

@@ -22,7 +22,9 @@ def main(argv: list[str]) -> int:
         prog="dbless-gateway reload", description="Let a running gateway load its configuration again."
     )
     add_address_flags(parser)
-    parser.add_argument("--wait", action="store_true", help="return when all workers serve it; always so")
+    parser.add_argument(
+        "--wait", action="store_true", help="return when all workers serve it, as it does anyway"
+    )
     arguments = parser.parse_args(argv)
     try:
         status, receipt = ask(arguments, "POST", "/reload")

@@ -22,6 +22,8 @@ def add_setting_flags(parser: argparse.ArgumentParser) -> None:
         "(default: KONG_DECLARATIVE_CONFIG)",
     )
     for setting in FLAGGED:
+        # A sentence in the reference, half of one here, as the help of all other flags is.
+        text = setting.help[0].lower() + setting.help[1:].removesuffix(".")
         default = f" (default: {setting.default})" if setting.default else ""
         parser.add_argument(
             str(setting.flag),
@@ -30,7 +32,7 @@ def add_setting_flags(parser: argparse.ArgumentParser) -> None:
             # A switch may be given without its value.
             nargs="?" if setting.read is boolean else None,
             const="on" if setting.read is boolean else None,
-            help=setting.help.replace("%", "%%") + default,
+            help=text.replace("%", "%%") + default,
         )
 
 

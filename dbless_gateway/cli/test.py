@@ -56,7 +56,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--coverage", action="store_true", help="tell which routes and plugins no test reached"
     )
-    parser.add_argument("--format", choices=sorted(FORMATS), default="human", help="(default: human)")
+    parser.add_argument(
+        "--format", choices=sorted(FORMATS), default="human", help="who reads it (default: human)"
+    )
     add_configuration_flags(parser)
     return parser
 

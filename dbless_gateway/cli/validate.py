@@ -74,7 +74,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="file or folder; all of these are merged and judged together, as start would",
     )
-    parser.add_argument("--format", choices=sorted(FORMATS), default="human", help="(default: human)")
+    parser.add_argument(
+        "--format", choices=sorted(FORMATS), default="human", help="who reads it (default: human)"
+    )
     parser.add_argument("--strict", action="store_true", help="warnings fail, too")
     parser.add_argument(
         "--lint",

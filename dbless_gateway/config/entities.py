@@ -1,6 +1,6 @@
 """The entities of a linked configuration, as plain frozen values.
 
-Field names are Kong's (entities.md of the compatibility notes), times included: every ``*_timeout`` here is
+Field names are Kong's (docs/reference/entities.md), times included: every ``*_timeout`` here is
 in milliseconds, as in the file. There are **no defaults** here: they live in ``schemas/`` only, so that a
 forgotten one cannot hide. A foreign key holds the *id* of the other entity (resolved by ``link``), never an
 object: entities can be pickled, sent in slices to other processes, and compared.
@@ -25,6 +25,8 @@ class Where(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Service:
+    """What answers requests, or the name of an upstream that balances over several."""
+
     id: str
     name: str | None
     protocol: str
@@ -56,6 +58,8 @@ class AddressMatch:
 
 @dataclass(frozen=True, slots=True)
 class Route:
+    """Which requests go to a service."""
+
     id: str
     name: str | None
     service: str | None

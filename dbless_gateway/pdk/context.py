@@ -12,6 +12,20 @@ from typing import Any, Protocol
 from dbless_gateway.config.entities import Consumer, Credential, Route, Service
 from dbless_gateway.pdk.reply import Reply
 
+__all__ = [
+    "Captures",
+    "Consumer",
+    "Context",
+    "Credential",
+    "HeaderEditor",
+    "HeaderView",
+    "Response",
+    "Route",
+    "Service",
+    "TlsSession",
+    "UpstreamRequest",
+]
+
 
 class HeaderView(Protocol):
     """Headers to read."""

@@ -1,10 +1,9 @@
-"""The life of a plugin.
-
-A plugin is a module with four names:
+"""What a plugin is: a module with four names, and what the gateway lends it.
 
 ``NAME``      as in kong.yaml.
 ``PRIORITY``  higher runs first, in every phase; equal priority: the name that sorts later runs first.
-``Config``    a frozen dataclass with the fields of ``schemas/plugins/<name>.json``, typed, without defaults.
+``Config``    a frozen dataclass with the fields of ``config`` in kong.yaml. Bundled plugins have types and
+              defaults in ``schemas/plugins/<name>.json`` instead, and no defaults here.
 ``Handler``   a class; one instance per configured plugin, made when a configuration is compiled.
 
 A plugin that looks credentials up has a fifth one: ``INDEX``, see ``credential_index.py``.

@@ -9,6 +9,7 @@ import importlib
 import inspect
 import json
 import pkgutil
+import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -21,7 +22,7 @@ from dbless_gateway.admin.server import MAX_BODY_BYTES, MAX_HEAD_BYTES
 from dbless_gateway.cli.main import COMMANDS
 from dbless_gateway.config.codes import CODES
 from dbless_gateway.config.schemas import Schema, load_schemas, schemas_folder
-from dbless_gateway.pdk import context, plugin, reply, schema, testing
+from dbless_gateway.pdk import context, identity, plugin, reply, schema, testing
 from dbless_gateway.runtime.metrics import METRICS
 from dbless_gateway.server.settings import SETTINGS
 
@@ -149,8 +150,9 @@ def pdk() -> str:
         ("The life of a plugin", _prose(plugin), ()),
         ("A request, as plugins see it", _prose(context), (context.Context,)),
         ("Its parts", "", _PARTS_OF_A_REQUEST),
+        ("Who and where", _ENTITIES, (context.Consumer, context.Credential)),
         ("Answering", "", (reply.Reply, plugin.ConfigError)),
-        ("What the gateway lends", "", (plugin.PluginEnv, plugin.Host, *_LENT)),
+        ("What the gateway lends", "", (plugin.PluginEnv, identity.Identities, plugin.Host, *_LENT)),
         ("Config and its schema", _prose(schema), (schema.Field,)),
         ("Tests of a plugin", _prose(testing), ()),
     ]
@@ -159,12 +161,19 @@ def pdk() -> str:
         for title, text, items in sections
     ]
     intro = (
-        "Everything that a plugin may use, in `dbless_gateway.pdk`.\n"
+        "What a plugin of your own may use: the modules `plugin`, `context`, `reply`, `schema`, `identity` and "
+        "`testing` of `dbless_gateway.pdk`.\n"
+        "The other modules there are what bundled plugins share, and may change with any version.\n"
         "[Write a plugin](../tutorial/write-a-plugin.md) is the way in."
     )
     return _page("The plugin kit", intro, *parts)
 
 
+_ENTITIES = (
+    "`ctx.route`, `ctx.service`, `ctx.consumer` and `ctx.credential` are frozen values with the fields of "
+    "[entities](entities.md); where one entity refers to another, the value is the other's id.\n"
+    "Their types are in `dbless_gateway.pdk.context`."
+)
 _PARTS_OF_A_REQUEST = (
     context.HeaderView,
     context.HeaderEditor,
@@ -293,16 +302,29 @@ def _said(module: ModuleType) -> tuple[str, str]:
 def _prose(module: ModuleType) -> str:
     """Return a module's docstring as Markdown: indented examples and lists of terms as they stand."""
     paragraphs = inspect.cleandoc(module.__doc__ or "").split("\n\n")
-    return "\n\n".join(
-        "```text\n" + text.replace("``", "") + "\n```"
-        if "``  " in text or text.startswith("    ")
-        else text.replace("``", "`")
-        for text in paragraphs
-    )
+    return "\n\n".join(map(_paragraph, paragraphs))
+
+
+def _paragraph(text: str) -> str:
+    if text.startswith("    "):
+        return f"```python\n{textwrap.dedent(text)}\n```"
+    return f"```text\n{text.replace('``', '')}\n```" if "``  " in text else text.replace("``", "`")
 
 
 def _source(item: type) -> str:
-    return f"```python\n{inspect.getsource(item).rstrip()}\n```"
+    """Return a class as its file has it; of one with bodies of code, what can be called."""
+    code = _interface(item) if item is identity.Identities else inspect.getsource(item).rstrip()
+    return f"```python\n{code}\n```"
+
+
+def _interface(item: type) -> str:
+    parts = [f'class {item.__name__}:\n    """{inspect.getdoc(item)}"""']
+    for name, method in inspect.getmembers(item, inspect.isfunction):
+        if not name.startswith("_"):
+            signature = str(inspect.signature(method)).replace("'", "")
+            doc = (inspect.getdoc(method) or "").replace("\n", "\n        ").replace("        \n", "\n")
+            parts.append(f'    def {name}{signature}:\n        """{doc}"""')
+    return "\n\n".join(parts)
 
 
 def _endpoint_table(endpoints: Iterable[Endpoint]) -> str:

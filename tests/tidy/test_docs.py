@@ -29,7 +29,6 @@ PAGES = sorted(
 # Blocks that are shown and not run, and why that is no loss.
 SHOWN_ONLY = {
     "text": "a drawing or a log line",
-    "json": "part of an answer",
     "python": "compiled only",
     "mermaid": "a drawing",
     "ini": "a unit file, judged in tests/e2e/test_systemd.py",
@@ -99,6 +98,19 @@ def test_links_lead_somewhere(page: Path) -> None:
     for target in LINK.findall(page.read_text()):
         if not target.startswith(("http://", "https://", "mailto:")):
             assert (page.parent / target).exists(), target
+
+
+def test_every_page_can_be_found() -> None:
+    """From the README, by links alone."""
+    found, waiting = set(), [REPOSITORY / "README.md"]
+    while waiting:
+        page = waiting.pop().resolve()
+        if page in found or page.suffix != ".md":
+            continue
+        found.add(page)
+        waiting += [page.parent / target for target in LINK.findall(page.read_text()) if "://" not in target]
+
+    assert set(PAGES) <= found, set(PAGES) - found
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)

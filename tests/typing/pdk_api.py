@@ -9,7 +9,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
-from dbless_gateway.pdk.context import Context, HeaderEditor, Response, UpstreamRequest
+from dbless_gateway.pdk.context import (
+    Consumer,
+    Context,
+    Credential,
+    HeaderEditor,
+    Response,
+    Route,
+    Service,
+    UpstreamRequest,
+)
+from dbless_gateway.pdk.identity import Identities
 from dbless_gateway.pdk.plugin import Cache, ConfigError, Counters, Host, PluginEnv, Queue
 from dbless_gateway.pdk.reply import Reply
 from dbless_gateway.pdk.schema import Field, config_schema
@@ -46,6 +56,7 @@ class Handler:
         self._host: Host = env.host
         self._plugin_id: str = env.plugin_id
         self._log = env.log
+        self._identities: Identities = env.identities
 
     def rewrite(self, ctx: Context) -> None:
         upstream: UpstreamRequest = ctx.upstream
@@ -63,6 +74,12 @@ class Handler:
             return Reply(200, cached, proxied=True)
         arguments: dict[str, list[str | bool]] = ctx.query_args()
         ctx.shared["arguments"] = arguments
+        route: Route | None = ctx.route
+        service: Service | None = ctx.service
+        consumer: Consumer | None = self._identities.consumer_by_id_or_username("nobody")
+        credentials: list[Credential] = self._identities.credentials("keyauth_credentials")
+        if route is not None and service is not None:
+            ctx.authenticate(consumer, credentials[0])
         ctx.upstream.set_target("127.0.0.1", 8080)
         return None
 
