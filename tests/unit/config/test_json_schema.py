@@ -58,8 +58,8 @@ def test_a_mistake_knows_its_value_and_its_schema() -> None:
     inner = {"maxLength": 1}
     (mistake,) = CompiledSchema({"propertyNames": inner}).mistakes({"ab": 0})
 
-    assert mistake == (("ab",), "maxLength", "ab", inner, True)
     assert mistake.limit == 1
+    assert mistake == (("ab",), "maxLength", "ab", inner, True)
 
 
 @pytest.mark.parametrize("keyword", ["oneOf", "$ref", "uniqueItems", "then", "minimun"])
