@@ -41,6 +41,11 @@ class Authority:
         return _cert_text(self._certificate)
 
     @property
+    def own(self) -> Pem:
+        """The authority's own certificate with its key: self-signed, unless somebody issued it."""
+        return Pem(self.cert, _key_text(self._key))
+
+    @property
     def chain(self) -> str:
         """The certificates that a server sends behind its own: all intermediate ones."""
         return "" if self._issuer is None else self.cert + self._issuer.chain

@@ -5,68 +5,21 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from dbless_gateway.config.entities import AddressMatch, Route, Service, Where
+from dbless_gateway.config.entities import AddressMatch, Route, Service
 from dbless_gateway.routing.paths import normalize
 from dbless_gateway.routing.router import Connection, Match, Router, RouterEntry, build
-
-HERE = Where("kong.yaml", 1, 1)
+from tests.support import entities
 
 
 def make_route(number: int, **fields: Any) -> Route:
     """Return a route with Kong's defaults; its id is its number."""
-    values: dict[str, Any] = {
-        "id": str(UUID(int=number)),
-        "name": f"R{number}",
-        "service": None,
-        "protocols": ("http", "https"),
-        "methods": None,
-        "hosts": None,
-        "paths": None,
-        "headers": None,
-        "snis": None,
-        "sources": None,
-        "destinations": None,
-        "expression": None,
-        "priority": None,
-        "regex_priority": 0,
-        "strip_path": True,
-        "path_handling": "v0",
-        "preserve_host": False,
-        "https_redirect_status_code": 426,
-        "request_buffering": True,
-        "response_buffering": True,
-        "tags": None,
-        "created_at": 0,
-        "updated_at": 0,
-        "where": HERE,
-    }
-    return Route(**{**values, **fields})
+    own = {"name": f"R{number}", "paths": None, "created_at": 0, "updated_at": 0}
+    return entities.make_route(str(UUID(int=number)), **(own | fields))
 
 
 def make_service(**fields: Any) -> Service:
     """Return a service with Kong's defaults."""
-    values: dict[str, Any] = {
-        "id": str(UUID(int=1 << 100)),
-        "name": "service",
-        "protocol": "http",
-        "host": "localhost",
-        "port": 80,
-        "path": None,
-        "retries": 5,
-        "connect_timeout": 60000,
-        "write_timeout": 60000,
-        "read_timeout": 60000,
-        "client_certificate": None,
-        "tls_verify": None,
-        "tls_verify_depth": None,
-        "ca_certificates": None,
-        "enabled": True,
-        "tags": None,
-        "created_at": 0,
-        "updated_at": 0,
-        "where": HERE,
-    }
-    return Service(**{**values, **fields})
+    return entities.make_service(str(UUID(int=1 << 100)), **fields)
 
 
 def address(ip: str | None = None, port: int | None = None) -> AddressMatch:

@@ -4,51 +4,25 @@ from __future__ import annotations
 
 import ssl
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from dbless_gateway.config.entities import CaCertificate, Certificate, Service
 from dbless_gateway.snapshot.key_pairs import KeyPair
 from dbless_gateway.snapshot.target_tls import TargetTlsContexts, TargetTlsPolicy
+from tests.support.authority import Authority, Pem
 from tests.support.plugin_context import HERE, make_service
 from tests.support.upstream_entities import upstream
 
 
-def self_signed() -> tuple[str, str]:
-    """Return certificate and key as PEM."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "authority.test")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    return certificate.public_bytes(serialization.Encoding.PEM).decode(), private.decode()
-
-
 @pytest.fixture(scope="module")
-def pair() -> tuple[str, str]:
-    return self_signed()
+def pair() -> Pem:
+    return Authority().own
 
 
 @pytest.fixture
-def contexts(pair: tuple[str, str]) -> TargetTlsContexts:
+def contexts(pair: Pem) -> TargetTlsContexts:
     cert, key = pair
     return TargetTlsContexts(
         {"mine": Certificate("mine", cert, key, None, None, None, 0, 0, HERE)},
@@ -82,7 +56,7 @@ def test_verification_includes_the_name(contexts: TargetTlsContexts) -> None:
     assert found.context.cert_store_stats()["x509_ca"] == 1, "only the named authority"
 
 
-def test_trusted_file_is_for_services_without_authorities(pair: tuple[str, str], tmp_path: Path) -> None:
+def test_trusted_file_is_for_services_without_authorities(pair: Pem, tmp_path: Path) -> None:
     file = tmp_path / "trusted.pem"
     file.write_text(pair[0])
     contexts = TargetTlsContexts({}, {}, TargetTlsPolicy(trusted_file=str(file)))
@@ -123,7 +97,7 @@ def test_certificate_of_the_service_goes_before_the_upstreams(contexts: TargetTl
     assert by_upstream is by_service
 
 
-def test_trust_is_named_by_content(pair: tuple[str, str]) -> None:
+def test_trust_is_named_by_content(pair: Pem) -> None:
     """A client certificate that changes under its id must not meet connections of the old one."""
 
     def trust(cert: str, key: str) -> object:
@@ -135,12 +109,10 @@ def test_trust_is_named_by_content(pair: tuple[str, str]) -> None:
         return found.trust
 
     assert trust(*pair) == trust(*pair)
-    assert trust(*pair) != trust(*self_signed())
+    assert trust(*pair) != trust(*Authority().own)
 
 
-def test_settings_decide_for_services_that_say_nothing(
-    pair: tuple[str, str], contexts: TargetTlsContexts
-) -> None:
+def test_settings_decide_for_services_that_say_nothing(pair: Pem, contexts: TargetTlsContexts) -> None:
     policy = TargetTlsPolicy(verify=True, depth=3, client_pair=KeyPair(*pair))
     by_settings = TargetTlsContexts({}, {}, policy)
     found = by_settings.for_service(service(), None)
