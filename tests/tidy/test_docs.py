@@ -14,6 +14,7 @@ import pytest
 from dbless_gateway.config.load import LoadOptions, load
 from dbless_gateway.config.problems import Problem
 from dbless_gateway.config.source import Source
+from dbless_gateway.server.settings import SETTINGS
 from tests.support.doc_session import Block, DocSession, blocks
 from tests.support.gateway import REPOSITORY
 
@@ -118,6 +119,13 @@ def test_files_that_are_named_exist(page: Path) -> None:
     """``proxy/exchange.py`` in prose means the file in the package, or in the checkout."""
     for path in re.findall(r"`([\w./-]+/[\w-]+\.(?:py|json|md))`", page.read_text()):
         assert any((root / path).exists() for root in (REPOSITORY, REPOSITORY / "dbless_gateway")), path
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_settings_that_are_named_exist(page: Path) -> None:
+    named = set(re.findall(r"KONG_[A-Z0-9_]+[A-Z0-9]", page.read_text()))
+
+    assert named <= {setting.variable for setting in SETTINGS}
 
 
 def problems_of(text: str) -> list[Problem]:
