@@ -65,6 +65,7 @@ class LoadOptions:
     mock_env: bool = False
     router_flavor: str = "traditional_compatible"
     max_bytes: int = DEFAULT_MAX_BYTES
+    fast_validation: bool = True
     seed: bytes | None = None
     now: float | None = None
     plugins: BroughtPlugins = BroughtPlugins()
@@ -147,7 +148,7 @@ def _texts(sources: Sequence[Source], options: LoadOptions, report: Report) -> l
 
 def _link(roots: list[Root], texts: list[Text], options: LoadOptions, report: Report) -> Entities | None:
     schemas = load_schemas()
-    judge = Judge(schemas, report, options.router_flavor)
+    judge = Judge(schemas, report, options.router_flavor, fast=options.fast_validation)
     rows = RowMaker()
     drafts: list[Draft] = []
     for root in roots:

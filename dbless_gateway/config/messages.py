@@ -1,20 +1,22 @@
-"""A broken rule of a schema in Kong's words, with a suggestion where one is mechanical.
+"""A JSON Schema error in Kong's words, with a suggestion where one is mechanical.
 
 Kong users search for these texts, so they are the same to the letter. Nothing is judged here: this file only
-words what ``json_schema`` found. A value of a secret field is never part of a message.
+words what a validator found. A value of a secret field is never part of a message.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dbless_gateway.config.drafts import Finding, Path
 from dbless_gateway.config.formats import FORMATS
-from dbless_gateway.config.json_schema import Mistake
 from dbless_gateway.config.masking import MASK, masked_text
 from dbless_gateway.config.spelling import closest
+
+if TYPE_CHECKING:
+    from jsonschema import ValidationError
 
 _TYPES = {
     "string": "expected a string",
@@ -25,10 +27,14 @@ _TYPES = {
 REQUIRED = "required field missing"
 
 
-def explain(mistake: Mistake) -> list[Finding]:
-    """Return the findings that one mistake stands for."""
-    worded = _WORDING[mistake.keyword](mistake, mistake.path)
-    return [finding._replace(on_key=True) for finding in worded] if mistake.of_key else worded
+def explain(error: ValidationError) -> list[Finding]:
+    """Return the findings that one error stands for."""
+    path: Path = tuple(error.absolute_path)
+    if "propertyNames" in error.absolute_schema_path:
+        # The wrong key is the instance; the path ends at its mapping.
+        worded = _WORDING[str(error.validator)](error, (*path, str(error.instance)))
+        return [finding._replace(on_key=True) for finding in worded]
+    return _WORDING[str(error.validator)](error, path)
 
 
 def unknown_field(path: Path, known: list[str]) -> Finding:
@@ -38,8 +44,9 @@ def unknown_field(path: Path, known: list[str]) -> Finding:
     return Finding(path, "schema/unknown-field", "unknown field", suggestion, on_key=True)
 
 
-def _type(mistake: Mistake, path: Path) -> list[Finding]:
-    schema, value = mistake.schema, mistake.value
+def _type(error: ValidationError, path: Path) -> list[Finding]:
+    schema: Any = error.schema
+    value: Any = error.instance
     if value is None:
         return [Finding(path, "schema/required", REQUIRED)]
     kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
@@ -69,21 +76,24 @@ def _type_suggestion(kinds: list[str], value: Any) -> str | None:
     return None
 
 
-def _required(mistake: Mistake, path: Path) -> list[Finding]:
-    schema, value = mistake.schema, mistake.value
+def _required(error: ValidationError, path: Path) -> list[Finding]:
+    schema: Any = error.schema
+    value: Any = error.instance
     missing = [name for name in schema["required"] if name not in value]
     return [Finding((*path, name), "schema/required", REQUIRED) for name in missing]
 
 
-def _additional(mistake: Mistake, path: Path) -> list[Finding]:
-    schema, value = mistake.schema, mistake.value
+def _additional(error: ValidationError, path: Path) -> list[Finding]:
+    schema: Any = error.schema
+    value: Any = error.instance
     known = [name for name in schema.get("properties", {}) if not name.startswith("_")]
     free = [name for name in known if name not in value]
     return [unknown_field((*path, name), free) for name in value if name not in schema.get("properties", {})]
 
 
-def _enum(mistake: Mistake, path: Path) -> list[Finding]:
-    schema, value = mistake.schema, mistake.value
+def _enum(error: ValidationError, path: Path) -> list[Finding]:
+    schema: Any = error.schema
+    value: Any = error.instance
     if value is None:
         return [Finding(path, "schema/required", REQUIRED)]
     choices = [text(item) for item in schema["enum"] if item is not None]
@@ -92,8 +102,8 @@ def _enum(mistake: Mistake, path: Path) -> list[Finding]:
     return [Finding(path, "schema/enum", f"expected one of: {', '.join(choices)}", suggestion)]
 
 
-def _range(mistake: Mistake, path: Path) -> list[Finding]:
-    schema = mistake.schema
+def _range(error: ValidationError, path: Path) -> list[Finding]:
+    schema: Any = error.schema
     low, high = schema.get("minimum"), schema.get("maximum")
     if low is not None and high is not None:
         message = f"value should be between {text(low)} and {text(high)}"
@@ -106,42 +116,43 @@ def _range(mistake: Mistake, path: Path) -> list[Finding]:
     return [Finding(path, "schema/range", message)]
 
 
-def _exclusive_minimum(mistake: Mistake, path: Path) -> list[Finding]:
-    return [Finding(path, "schema/range", f"value must be greater than {text(mistake.limit)}")]
+def _exclusive_minimum(error: ValidationError, path: Path) -> list[Finding]:
+    return [Finding(path, "schema/range", f"value must be greater than {text(error.validator_value)}")]
 
 
-def _at_least(mistake: Mistake, path: Path) -> list[Finding]:
-    return [Finding(path, "schema/length", f"length must be at least {mistake.limit}")]
+def _at_least(error: ValidationError, path: Path) -> list[Finding]:
+    return [Finding(path, "schema/length", f"length must be at least {error.validator_value}")]
 
 
-def _at_most(mistake: Mistake, path: Path) -> list[Finding]:
-    return [Finding(path, "schema/length", f"length must be at most {mistake.limit}")]
+def _at_most(error: ValidationError, path: Path) -> list[Finding]:
+    return [Finding(path, "schema/length", f"length must be at most {error.validator_value}")]
 
 
-def _pattern(mistake: Mistake, path: Path) -> list[Finding]:
-    schema = mistake.schema
-    shown = MASK if is_secret(schema) else mistake.value
+def _pattern(error: ValidationError, path: Path) -> list[Finding]:
+    schema: Any = error.schema
+    shown = MASK if is_secret(schema) else error.instance
     return [Finding(path, "schema/pattern", schema.get("x-kong-message") or f"invalid value: {shown}")]
 
 
-def _format(mistake: Mistake, path: Path) -> list[Finding]:
-    schema, value = mistake.schema, mistake.value
+def _format(error: ValidationError, path: Path) -> list[Finding]:
+    schema: Any = error.schema
+    value: Any = error.instance
     message = FORMATS[schema["format"]](value) or "invalid value"
     if is_secret(schema):
         message = masked_text(message, (value,))
     return [Finding(path, "schema/regex" if "valid regex" in message else "schema/format", message)]
 
 
-def _not(mistake: Mistake, path: Path) -> list[Finding]:
-    schema = mistake.schema
+def _not(error: ValidationError, path: Path) -> list[Finding]:
+    schema: Any = error.schema
     if "enum" in schema["not"]:
         choices = ", ".join(text(item) for item in schema["not"]["enum"])
         return [Finding(path, "schema/enum", f"must not be one of: {choices}")]
     return [Finding(path, "schema/pattern", schema.get("x-kong-message") or "invalid value")]
 
 
-def _const(mistake: Mistake, path: Path) -> list[Finding]:
-    return [Finding(path, "schema/value", f"value must be {text(mistake.limit)}")]
+def _const(error: ValidationError, path: Path) -> list[Finding]:
+    return [Finding(path, "schema/value", f"value must be {text(error.validator_value)}")]
 
 
 def text(value: object) -> str:
@@ -158,7 +169,7 @@ def is_secret(schema: Mapping[str, Any]) -> bool:
     return bool(schema.get("x-kong-secret") or schema.get("x-kong-referenceable"))
 
 
-_WORDING: Mapping[str, Callable[[Mistake, Path], list[Finding]]] = MappingProxyType(
+_WORDING: Mapping[str, Callable[[ValidationError, Path], list[Finding]]] = MappingProxyType(
     {
         "type": _type,
         "required": _required,

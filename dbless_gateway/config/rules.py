@@ -25,10 +25,11 @@ from dbless_gateway.config.validate import Validator
 class Judge:
     """Judges and completes drafts; keeps the compiled validators."""
 
-    def __init__(self, schemas: Schemas, report: Report, flavor: str) -> None:
+    def __init__(self, schemas: Schemas, report: Report, flavor: str, *, fast: bool = True) -> None:
         self._schemas = schemas
         self._report = report
         self._flavor = flavor
+        self._fast = fast
         self._validators: dict[str, Validator] = {}
 
     def judge(self, draft: Draft) -> None:
@@ -102,7 +103,7 @@ class Judge:
     def _validator(self, name: str, schema: dict[str, Any]) -> Validator:
         found = self._validators.get(name)
         if found is None:
-            found = self._validators[name] = Validator(schema)
+            found = self._validators[name] = Validator(schema, fast=self._fast)
         return found
 
     def _set_aside(self, draft: Draft, findings: list[Finding], depth: int = 0) -> set[str]:

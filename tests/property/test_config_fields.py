@@ -1,4 +1,4 @@
-"""Any value in any field of any schema: nothing raises, what is accepted exports."""
+"""Any value in any field of any schema: nothing raises, both validators agree, what is accepted exports."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dbless_gateway.config.export import export
+from dbless_gateway.config.load import Loaded
 from dbless_gateway.config.schemas import load_schemas
 from tests.compat.config.cases import load_text
 
@@ -68,9 +69,14 @@ def _with(record: dict[str, Any], path: tuple[str, ...], value: Any) -> dict[str
     return record
 
 
+def _verdicts(loaded: Loaded) -> list[tuple[str, str, str]]:
+    return [(problem.code, problem.path, problem.message) for problem in loaded.problems]
+
+
 def _check(document: dict[str, Any]) -> None:
     text = json.dumps(document | {"_format_version": "3.0"})
     loaded = load_text(text, seed=b"")
+    assert _verdicts(load_text(text, seed=b"", fast_validation=False)) == _verdicts(loaded)
     if loaded.entities is not None:
         assert load_text(json.dumps(export(loaded.entities)), seed=b"").entities is not None
 

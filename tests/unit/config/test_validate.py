@@ -1,4 +1,4 @@
-"""Validation: what is wrong in Kong's words, and Kong's leniences."""
+"""Validation: the same verdict with and without the fast validator, and Kong's leniences."""
 
 from __future__ import annotations
 
@@ -56,9 +56,10 @@ CASES: list[tuple[dict[str, Any], list[tuple[tuple[object, ...], str]]]] = [
 ]  # fmt: skip
 
 
+@pytest.mark.parametrize("fast", [True, False])
 @pytest.mark.parametrize(("value", "expected"), CASES)
-def test_findings(value: dict[str, Any], expected: list[tuple[tuple[object, ...], str]]) -> None:
-    findings: list[Finding] = Validator(SCHEMA).findings(value)
+def test_findings(value: dict[str, Any], expected: list[tuple[tuple[object, ...], str]], fast: bool) -> None:
+    findings: list[Finding] = Validator(SCHEMA, fast=fast).findings(value)
     assert sorted(((f.path, f.message) for f in findings), key=repr) == sorted(expected, key=repr)
 
 
