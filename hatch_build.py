@@ -42,6 +42,7 @@ HOT_MODULES = (
     "proxy/options.py",
     "proxy/responding.py",
     "proxy/retrying.py",
+    "proxy/tls_transport.py",
     "proxy/trying.py",
     "proxy/tunnel.py",
     "proxy/upload.py",

@@ -6,22 +6,13 @@ they began, tickets that were given stay good, and the next handshake finds the 
 
 from __future__ import annotations
 
-import re
 import ssl
 from collections.abc import Callable, Iterable
-from typing import Any, cast
 
 from dbless_gateway.pdk.errors import HTML_TYPE
 from dbless_gateway.pdk.reply import Reply
 from dbless_gateway.snapshot.certificates import ServerCertificates, TlsPolicy, server_context
 from dbless_gateway.snapshot.key_pairs import KeyPair
-from dbless_gateway.snapshot.tls_session import TlsSession
-
-# OpenSSL knows requests by their first bytes, but these methods only: GET, HEAD, POST, PUT, and CONNECT.
-_HTTP_REASONS = frozenset(("HTTP_REQUEST", "HTTPS_PROXY_REQUEST"))
-# Any other method is an odd version for it. It has taken five bytes by then; what follows tells.
-_ODD_REASON = "WRONG_VERSION_NUMBER"
-_REST_OF_LINE = re.compile(rb"[A-Z]* ?[^ \r\n]+ HTTP/1\.[01]\r?\n")
 
 # A page as nginx has one, since that is what answers here with Kong; the words are what people search for.
 PLAIN_HTTP_PAGE = Reply(
@@ -33,41 +24,11 @@ PLAIN_HTTP_PAGE = Reply(
 )
 
 
-class ClientSession(TlsSession):
+class ClientSession(ssl.SSLObject):
     """TLS with one client."""
 
     # The name that the client asked for, for routing; the ssl module does not keep it for servers.
     gateway_sni: str | None = None
-    # Only of a client that speaks HTTP without TLS.
-    plain_outlet: ssl.MemoryBIO | None = None
-    _incoming: ssl.MemoryBIO
-    _outgoing: ssl.MemoryBIO
-
-    def do_handshake(self) -> None:
-        """Go on with the handshake; it succeeds for a client without TLS, too."""
-        try:
-            super().do_handshake()
-        except ssl.SSLError as error:
-            if error.reason not in _HTTP_REASONS and not (
-                error.reason == _ODD_REASON and _REST_OF_LINE.match(self._incoming.read())
-            ):
-                raise
-            self.plain_outlet = self._outgoing
-
-    def getpeercert(self, binary_form: bool = False) -> Any:
-        """Return the client's certificate; the loop asks for it after every handshake."""
-        return super().getpeercert(binary_form) if self.plain_outlet is None else None
-
-
-class _ListenerContext(ssl.SSLContext):
-    sslobject_class = ClientSession
-
-    def wrap_bio(
-        self, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO, *arguments: Any, **named: Any
-    ) -> ClientSession:
-        session = cast(ClientSession, super().wrap_bio(incoming, outgoing, *arguments, **named))
-        session._incoming, session._outgoing = incoming, outgoing
-        return session
 
 
 def client_context(
@@ -82,6 +43,7 @@ def client_context(
         if chosen is not None:
             session.context = chosen
 
-    context = server_context(policy, default_pairs, _ListenerContext)
+    context = server_context(policy, default_pairs)
+    context.sslobject_class = ClientSession
     context.sni_callback = choose
     return context

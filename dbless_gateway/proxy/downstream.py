@@ -29,9 +29,8 @@ _MAX_LEADING_BLANK_BYTES: Final = 16
 _FIRST_VISIBLE: Final = 0x21
 _TLS_HANDSHAKE: Final = 0x16
 
-# TLS ends with a goodbye of both sides, and a client that is idle may never read ours. A gateway that ends
-# does not wait for it; what the client has not taken by then is in the kernel's hands, which goes on.
-_GOODBYE_S: Final = 1.0
+# A client that was let in just before the gateway ends has this long for its handshake, and for its request.
+LAST_CALL_S: Final = 2.0
 
 _NEVER: Final = float("inf")
 
@@ -154,11 +153,7 @@ class ClientConnection:
     def close(self) -> None:
         """Close, unsent bytes first; a client that does not take them in time loses them."""
         self.closed = True
-        gateway = self._gateway
-        patience = gateway.options.send_timeout
-        if gateway.is_draining and not self.is_full and self.listener.scheme == "https":
-            patience = _GOODBYE_S
-        self.deadline = gateway.now + patience
+        self.deadline = self._gateway.now + self._gateway.options.send_timeout
         if self.transport is not None:
             self.transport.close()
 
@@ -243,19 +238,11 @@ class ClientConnection:
         )
         self.forwarded = ForwardedFacts(self.peer_ip, self.listener.scheme, self.listener.port)
         self.serial = gateway.connection_opened(self)
-        self.deadline = gateway.now + gateway.options.client_header_timeout
-        if session is not None and (outlet := getattr(session, "plain_outlet", None)) is not None:
-            self._turn_away_plain_http(outlet)
-        elif gateway.is_crowded:
+        self.deadline = gateway.now + (
+            LAST_CALL_S if gateway.is_draining else gateway.options.client_header_timeout
+        )
+        if gateway.is_crowded:
             self._shed("client connections", gateway.max_connections)
-
-    def _turn_away_plain_http(self, outlet: ssl.MemoryBIO) -> None:
-        """Answer a client that speaks without TLS where TLS is spoken."""
-        outlet.write(self._gateway.plain_http_response(self.peer_ip))
-        if self.transport is not None:
-            # Nothing to encrypt, but what is in the outlet goes out with it.
-            self.transport.writelines(())
-        self.abort()
 
     def data_received(self, data: bytes) -> None:
         """Bytes of the client."""
@@ -334,8 +321,8 @@ class ClientConnection:
     def _refuse(self, refusal: Refusal) -> None:
         """Answer bytes that are no request that can be served, and close."""
         self._gateway.judge.reset()
-        self.write(self._gateway.refusal_response(refusal, self.peer_ip))
         self.keep_alive = False
+        self.write(self._gateway.refusal_response(refusal, self.peer_ip))
         self.close()
 
     def _shed(self, what: str, limit: int) -> None:

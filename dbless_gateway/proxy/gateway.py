@@ -20,12 +20,13 @@ from dbless_gateway.pdk.errors import server_error
 from dbless_gateway.pdk.reply import Reply
 from dbless_gateway.proxy import failures
 from dbless_gateway.proxy.client_tls import PLAIN_HTTP_PAGE
-from dbless_gateway.proxy.downstream import ClientConnection, Listener
+from dbless_gateway.proxy.downstream import LAST_CALL_S, ClientConnection, Listener
 from dbless_gateway.proxy.failures import Failure
 from dbless_gateway.proxy.forwarding import server_name
 from dbless_gateway.proxy.loop_lag import LoopLag
 from dbless_gateway.proxy.options import ProxyOptions
 from dbless_gateway.proxy.overload import Overload, connection_limit, request_limit
+from dbless_gateway.proxy.tls_transport import Handshakes, TlsTransport
 from dbless_gateway.proxy.upstream import TargetConnection
 from dbless_gateway.snapshot.model import Snapshot
 from dbless_gateway.snapshot.plan import TargetTls
@@ -61,6 +62,7 @@ class Gateway:
         "active_exchanges",
         "balancers",
         "charset",
+        "handshakes",
         "has_default_tokens",
         "has_rare_tokens",
         "idle_waiter",
@@ -117,6 +119,7 @@ class Gateway:
         self.charset = options.charset.encode() if options.charset else None
         # Connections and counts.
         self._connections: set[ClientConnection] = set()
+        self.handshakes = Handshakes()
         self._serial = 0
         self.requests_total = 0
         self.retries_total = 0
@@ -144,10 +147,14 @@ class Gateway:
 
     # ---- Clients
 
-    def protocol_factory(self, scheme: str, port: int) -> Callable[..., ClientConnection]:
+    def protocol_factory(
+        self, scheme: str, port: int, tls: ssl.SSLContext | None = None
+    ) -> Callable[..., ClientConnection | TlsTransport]:
         """Return what makes the protocol of each connection of a listener; ``source``: who stands behind it."""
         listener = Listener(scheme, self.options.port_maps.get(port, port))
-        return lambda source=None: ClientConnection(self, listener, source)
+        if tls is None:
+            return lambda source=None: ClientConnection(self, listener, source)
+        return lambda source=None: TlsTransport(self, tls, ClientConnection(self, listener, source))
 
     def connection_opened(self, connection: ClientConnection) -> int:
         """Count a connection; return its serial number."""
@@ -161,11 +168,16 @@ class Gateway:
     @property
     def is_crowded(self) -> bool:
         """There are more client connections than may be."""
-        return len(self._connections) > self.max_connections
+        return len(self._connections) + len(self.handshakes) > self.max_connections
 
     def connection_closed(self, connection: ClientConnection) -> None:
         """Count it off."""
         self._connections.discard(connection)
+        self._note_idle()
+
+    def handshake_ended(self, transport: TlsTransport) -> None:
+        """Forget a connection that had TLS."""
+        self.handshakes.forget(transport)
         self._note_idle()
 
     def next_request_id(self) -> bytes:
@@ -268,6 +280,7 @@ class Gateway:
         self._timer = self.loop.call_later(_SWEEP_INTERVAL_S, self._sweep)
         for connection in [found for found in self._connections if found.deadline <= now]:
             connection.on_deadline()
+        self.handshakes.sweep(now)
         self._sweeps += 1
         if self._sweeps % _POOL_SWEEP_EVERY == 0:
             self._wall_offset = time() - monotonic()
@@ -282,21 +295,22 @@ class Gateway:
         for connection in list(self._connections):
             if connection.is_idle:
                 connection.close()
+        self.handshakes.hurry(self.now + LAST_CALL_S)
         self._note_idle()
 
     @property
     def is_idle(self) -> bool:
         """No connection is open."""
-        return not self._connections
+        return not self._connections and not len(self.handshakes)
 
     async def drained(self) -> None:
         """Wait until every connection has ended."""
-        if self._connections:
+        if not self.is_idle:
             self.idle_waiter = self.loop.create_future()
             await self.idle_waiter
 
     def _note_idle(self) -> None:
-        if not self._connections and self.idle_waiter is not None and not self.idle_waiter.done():
+        if self.is_idle and self.idle_waiter is not None and not self.idle_waiter.done():
             self.idle_waiter.set_result(None)
 
     def close(self) -> None:
@@ -306,6 +320,7 @@ class Gateway:
             self._timer = None
         for connection in list(self._connections):
             connection.abort()
+        self.handshakes.close()
         self.runtime.pools.close()
 
     def report(self) -> dict[str, int]:

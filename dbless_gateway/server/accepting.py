@@ -14,7 +14,6 @@ import asyncio
 import errno
 import logging
 import socket
-import ssl
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -31,8 +30,8 @@ ProtocolFactory = Callable[..., asyncio.BaseProtocol]
 # Turns of the loop between taking the last connection and the beginning of the drain: the requests that have
 # already arrived on it are read in the first of them and are in flight from then on.
 _TURNS_TO_READ = 3
-# How long clients from the queue have for their handshakes before the drain begins.
-_QUEUED_HANDSHAKES_S = 2.0
+# How long clients from the queue have for their PROXY headers before the drain begins.
+_QUEUED_HEADERS_S = 2.0
 # Connections accepted in one turn of the loop; the others stay in the kernel's queue for the next one.
 _ACCEPTED_AT_ONCE = 64
 # How long accepting pauses when there are no descriptors left: the queue holds the clients meanwhile.
@@ -41,10 +40,9 @@ _EXHAUSTED = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
 class _Welcome(NamedTuple):
-    """What becomes of a connection: its protocol, and the loop's arguments for TLS."""
+    """What becomes of a connection."""
 
     factory: ProtocolFactory
-    tls: dict[str, Any]
     is_proxied: bool
 
 
@@ -55,16 +53,14 @@ class Acceptor:
         self,
         listeners: Sequence[InheritedListener],
         protocol_factory: Callable[[str, int], ProtocolFactory],
-        tls_context: Callable[[], ssl.SSLContext],
         loop: asyncio.AbstractEventLoop,
         *,
-        handshake_timeout_s: float,
+        header_timeout_s: float,
     ) -> None:
-        """``tls_context`` is called when listeners with TLS start; handshakes include the PROXY header."""
+        """``header_timeout_s`` is for the PROXY header."""
         self._listeners = listeners
         self._protocol_factory = protocol_factory
-        self._tls_context = tls_context
-        self._handshake_timeout_s = handshake_timeout_s
+        self._header_timeout_s = header_timeout_s
         self._loop = loop
         self._open: list[tuple[Callable[[], None], socket.socket, _Welcome]] = []
         self._welcoming: set[asyncio.Task[None]] = set()
@@ -73,18 +69,11 @@ class Acceptor:
         """Accept from now on; a second call does nothing."""
         if self._open:
             return
-        tls = self._tls_arguments()
         for listener in self._listeners:
             sock = socket.socket(fileno=listener.fd)
             factory = self._protocol_factory(listener.scheme, listener.port)
-            is_tls = listener.scheme == "https"
-            welcome = _Welcome(factory, tls if is_tls else {}, listener.proxy_protocol)
+            welcome = _Welcome(factory, listener.proxy_protocol)
             self._open.append((await self._listen(sock, listener.backlog, welcome), sock, welcome))
-
-    def _tls_arguments(self) -> dict[str, Any]:
-        if all(listener.scheme != "https" for listener in self._listeners):
-            return {}
-        return {"ssl": self._tls_context(), "ssl_handshake_timeout": self._handshake_timeout_s}
 
     async def _listen(self, sock: socket.socket, backlog: int, welcome: _Welcome) -> Callable[[], None]:
         """Accept on a socket; return what ends that."""
@@ -98,7 +87,7 @@ class Acceptor:
         if sock.family == socket.AF_UNIX:
             create = self._loop.create_unix_server
         # The backlog is given again because every call of listen() sets it.
-        server: asyncio.Server = await create(welcome.factory, sock=sock, backlog=backlog, **welcome.tls)
+        server: asyncio.Server = await create(welcome.factory, sock=sock, backlog=backlog)
         return server.close
 
     def _stop_proxied(self, sock: socket.socket) -> None:
@@ -115,7 +104,7 @@ class Acceptor:
             await self._take_queued(queue, welcome)
             queue.close()
         if self._welcoming:
-            await asyncio.wait(self._welcoming, timeout=_QUEUED_HANDSHAKES_S)
+            await asyncio.wait(self._welcoming, timeout=_QUEUED_HEADERS_S)
         for _ in range(_TURNS_TO_READ):
             await asyncio.sleep(0)
 
@@ -126,11 +115,11 @@ class Acceptor:
             except OSError:
                 return  # None is left, or there is no descriptor for it.
             connection.setblocking(False)
-            if not welcome.tls and not welcome.is_proxied:
-                await self._loop.connect_accepted_socket(welcome.factory, connection)
-            else:
+            if welcome.is_proxied:
                 # Not one after the other: a client that says nothing would hold up the rest.
                 self._spawn(self._adopt(connection, welcome))
+            else:
+                await self._loop.connect_accepted_socket(welcome.factory, connection)
 
     # Behind a PROXY header.
 
@@ -155,14 +144,12 @@ class Acceptor:
             self._loop.add_reader(sock, self._accept_proxied, sock, welcome)
 
     async def _adopt(self, connection: socket.socket, welcome: _Welcome) -> None:
-        """Read the PROXY header if there is to be one, do the TLS handshake if there is to be one."""
-        factory = welcome.factory
+        """Read the PROXY header, then let the connection in."""
         try:
-            if welcome.is_proxied:
-                async with asyncio.timeout(self._handshake_timeout_s):
-                    source = await read_proxy_header(connection, self._loop)
-                factory = partial(factory, source=source)
-            await self._loop.connect_accepted_socket(factory, connection, **welcome.tls)
+            async with asyncio.timeout(self._header_timeout_s):
+                source = await read_proxy_header(connection, self._loop)
+            factory = partial(welcome.factory, source=source)
+            await self._loop.connect_accepted_socket(factory, connection)
         except (BadProxyHeader, OSError) as error:
             # The client's business, or the balancer's: no more than a line.
             logs.event(_log, "info", "a connection is closed before its first request", reason=error)

@@ -57,6 +57,7 @@ class GatewayEngine:
         self._belongings = Belongings(queues, logging.getLogger("dbless_gateway.plugin"))
         self._runtime = _runtime(boot, bus, metrics, self._belongings)
         self._gateway: Gateway | None = None
+        self._tls_context: ssl.SSLContext | None = None
         self._access_log = AccessLog(boot.options.access_log) if boot.options.access_log else None
         self._version = 0
         self._left_over: list[tuple[Snapshot, float]] = []
@@ -66,14 +67,18 @@ class GatewayEngine:
         assert self._gateway is not None
         # Protocols of the hot path are duck-typed: inheriting asyncio's class costs a compiled build its
         # speed.
-        return cast(Callable[..., asyncio.BaseProtocol], self._gateway.protocol_factory(scheme, port))
+        tls = self._listener_context(self._gateway) if scheme == "https" else None
+        return cast(Callable[..., asyncio.BaseProtocol], self._gateway.protocol_factory(scheme, port, tls))
 
-    def tls_context(self) -> ssl.SSLContext:
-        """Return what listeners with TLS shake hands with."""
-        gateway, policy = self._gateway, self._options.tls
-        assert gateway is not None
-        assert policy is not None
-        return client_context(policy, self._default_pairs, lambda: gateway.snapshot.certificates)
+    def _listener_context(self, gateway: Gateway) -> ssl.SSLContext:
+        """Return what all listeners with TLS shake hands with."""
+        if self._tls_context is None:
+            policy = self._options.tls
+            assert policy is not None
+            self._tls_context = client_context(
+                policy, self._default_pairs, lambda: gateway.snapshot.certificates
+            )
+        return self._tls_context
 
     def new_assembler(self) -> Assembler:
         """Return an assembler for the next configuration."""

@@ -7,7 +7,6 @@ worker's life (prepare, activate, drain, report) depends on how requests are pro
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import Callable, Generator, Mapping
 from typing import Any, Protocol
 
@@ -30,9 +29,6 @@ class Engine(Protocol):
 
     def protocol_factory(self, scheme: str, port: int) -> Callable[..., asyncio.BaseProtocol]:
         """Return what makes the protocol of a connection accepted there; it may be given a ``source``."""
-
-    def tls_context(self) -> ssl.SSLContext:
-        """Return what listeners with TLS shake hands with."""
 
     def new_assembler(self) -> Assembler:
         """Return an assembler for the next configuration."""

@@ -112,9 +112,8 @@ class Worker:
         self._acceptor = Acceptor(
             boot.listeners,
             self._engine.protocol_factory,
-            self._engine.tls_context,
             self._loop,
-            handshake_timeout_s=boot.options.client_header_timeout,
+            header_timeout_s=boot.options.client_header_timeout,
         )
 
     # Moving to a configuration.

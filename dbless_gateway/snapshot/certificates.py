@@ -48,14 +48,12 @@ class TlsPolicy:
     verify_client: str = "off"  # one of VERIFY_CLIENT_MODES
 
 
-def server_context(
-    policy: TlsPolicy, pairs: Iterable[KeyPair], kind: type[ssl.SSLContext] | None = None
-) -> ssl.SSLContext:
+def server_context(policy: TlsPolicy, pairs: Iterable[KeyPair]) -> ssl.SSLContext:
     """Make a context with these certificates; OpenSSL picks by the kinds of key a client knows."""
     # Here, because most configurations have no certificates, and ``validate`` would wait for it.
     import ssl
 
-    context = (kind or ssl.SSLContext)(ssl.PROTOCOL_TLS_SERVER)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     versions = [ssl.TLSVersion[name.replace(".", "_")] for name in policy.protocols]
     with warnings.catch_warnings():
         # Who sets ssl_protocols to TLSv1 knows.

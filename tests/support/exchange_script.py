@@ -17,6 +17,7 @@ Plugins are any objects with phases for methods; those given first run first.
 from __future__ import annotations
 
 import logging
+import ssl
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, NoReturn, cast
@@ -168,9 +169,15 @@ class Stage:
             pass
         self.runtime.activate()
 
-    def connect(self, ip: str = CLIENT_IP, scheme: str = "http", is_unix: bool = False) -> FarEnd:
-        """Return a new client."""
-        connection = self.gateway.protocol_factory(scheme, LISTENER[1])()
+    def connect(
+        self,
+        ip: str = CLIENT_IP,
+        scheme: str = "http",
+        is_unix: bool = False,
+        tls: ssl.SSLContext | None = None,
+    ) -> FarEnd:
+        """Return a new client; with ``tls`` it is expected to shake hands first."""
+        connection = self.gateway.protocol_factory(scheme, LISTENER[1], tls)()
         names = {"peername": "", "sockname": "/run/gateway.sock"} if is_unix else {}
         extra = {"peername": (ip, 50000), "sockname": LISTENER, **names}
         transport = FakeTransport(self.loop, connection, extra)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import ssl
 import sys
 from collections.abc import Callable, Generator, Mapping
 from typing import Any
@@ -37,9 +36,6 @@ class StandinEngine:
 
     def protocol_factory(self, scheme: str, port: int) -> Callable[[], asyncio.BaseProtocol]:
         return lambda: _Answering(self)
-
-    def tls_context(self) -> ssl.SSLContext:
-        return ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 
     def new_assembler(self) -> Assembler:
         return Assembler()

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import ssl
 
 import uvloop
 
@@ -30,9 +29,8 @@ def test_stopping_takes_what_is_queued_and_reads_what_has_arrived() -> None:
         acceptor = Acceptor(
             [listener],
             lambda scheme, port: lambda: Noting(found),
-            lambda: ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER),
             asyncio.get_running_loop(),
-            handshake_timeout_s=1.0,
+            header_timeout_s=1.0,
         )
         await acceptor.start()
         await acceptor.start()  # Again is nothing.
