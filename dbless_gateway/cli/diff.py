@@ -67,7 +67,7 @@ def _load(name: str, options: LoadOptions, secrets: list[str]) -> Model:
     """Return one side; the values that must not be shown are added to ``secrets``."""
     loaded = load([_source(name)], options)
     if loaded.entities is None:
-        lines = [problem.headline() for problem in loaded.problems if problem.severity == "error"]
+        lines = [problem.one_line() for problem in loaded.problems if problem.severity == "error"]
         raise _Trouble("\n".join([f"{name} has errors:", *lines]))
     secrets += environment_values(loaded.texts, options.environ)
     return model_of(loaded.entities, Places(loaded.documents))

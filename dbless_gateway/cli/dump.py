@@ -50,7 +50,7 @@ def main(argv: list[str]) -> int:
     loaded = load([Source(name) for name in files], options)
     if loaded.entities is None:
         for problem in loaded.problems:
-            print(problem.headline(), file=sys.stderr)
+            print(problem.one_line(), file=sys.stderr)
         return EXIT_PROBLEMS
     document = without_stamps(export(loaded.entities, nested=not arguments.flat, mask_secrets=True))
     # It cannot be loaded again, so it does not claim to be a file of the format.

@@ -81,4 +81,4 @@ def _proxy_options(arguments: argparse.Namespace, parser: argparse.ArgumentParse
 
 def _print(problems: list[Problem]) -> None:
     for problem in problems:
-        print(problem.headline(), file=sys.stderr)
+        print(problem.one_line(), file=sys.stderr)

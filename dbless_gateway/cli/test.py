@@ -30,7 +30,7 @@ def main(argv: list[str]) -> int:
     arguments = parser.parse_args(argv)
     cases, problems = read_cases([Source(name) for name in arguments.files], load_options(arguments, parser))
     for problem in problems:
-        print(problem.headline(), file=sys.stderr)
+        print(problem.one_line(), file=sys.stderr)
     if any(problem.severity == "error" for problem in problems):
         return EXIT_UNUSABLE
     opened = open_rehearsal(arguments, parser)

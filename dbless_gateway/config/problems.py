@@ -35,6 +35,19 @@ class Problem:
     offset: int | None = None
 
     def headline(self) -> str:
-        """Return the one line that editors can jump to."""
-        place = f"{self.path}: " if self.path else ""
-        return f"{self.file}:{self.line}:{self.column}: {self.severity}[{self.code}] {place}{self.message}"
+        """Return the line that editors can jump to; the suggestion goes below it."""
+        return f"{self._marked()}{self._placed()}"
+
+    def one_line(self) -> str:
+        """Return everything in one line, for logs and wherever else a problem has no more than that."""
+        return f"{self._marked()}{self.text()}"
+
+    def text(self) -> str:
+        """Return what is wrong where in the document, and what would be right."""
+        return self._placed() + (f" ({self.suggestion})" if self.suggestion else "")
+
+    def _marked(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}: {self.severity}[{self.code}] "
+
+    def _placed(self) -> str:
+        return f"{self.path}: {self.message}" if self.path else self.message

@@ -58,7 +58,7 @@ def answer(entities: Entities, options: ProxyOptions, query: Mapping[str, str]) 
         return _BAD_REQUEST, {"message": str(error)}
     rehearsal = rehearse(entities, options)
     if isinstance(rehearsal, list):
-        return _FAILED, {"message": rehearsal[0].headline()}
+        return _FAILED, {"message": rehearsal[0].one_line()}
     with rehearsal:
         try:
             return _OK, explain(rehearsal, question, all_misses=query.get("all") == "true")

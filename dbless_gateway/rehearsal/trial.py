@@ -156,7 +156,7 @@ def open_trial(
 
 
 def _invalid(problems: list[Problem]) -> InvalidConfiguration:
-    return InvalidConfiguration("\n".join(problem.headline() for problem in problems))
+    return InvalidConfiguration("\n".join(problem.one_line() for problem in problems))
 
 
 def _lines(headers: Headers | None) -> tuple[tuple[str, str], ...]:

@@ -52,7 +52,7 @@ class ReloadReport:
     new_hash: str | None  # None when there was none to name
     duration_ms: float
     counts: Mapping[str, int] = field(default_factory=dict)  # entities by collection
-    problems: tuple[str, ...] = ()  # headlines
+    problems: tuple[str, ...] = ()  # a line for each
     swap_ms: float = 0.0  # how long the busiest worker's loop was held up by the change itself
     kept: Mapping[str, int] = field(default_factory=dict)  # ``<kind of state>_<kept, reset, new, ...>``
     reasons: tuple[str, ...] = ()  # why what was reset was, at most REASONS_MAX

@@ -190,7 +190,7 @@ def _ids(entities: Entities, collection: str) -> set[str]:
 
 def _unusable(problems: list[Problem]) -> Failure:
     error = next(problem for problem in problems if problem.severity == "error")
-    return plain(409, f"the configuration's files are not valid: {error.headline()}")
+    return plain(409, f"the configuration's files are not valid: {error.one_line()}")
 
 
 if __name__ == "__main__":

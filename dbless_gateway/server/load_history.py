@@ -59,8 +59,8 @@ class LoadHistory:
         return self._tell(report, loaded, facts | {"swap_ms": report.swap_ms} | dict(report.kept))
 
     def _tell(self, report: ReloadReport, loaded: Configuration, facts: Mapping[str, Any]) -> ReloadReport:
-        for headline in headlines(loaded.warnings):
-            logs.event(_log, "warn", headline)
+        for line in lines_of(loaded.warnings):
+            logs.event(_log, "warn", line)
         logs.event(_log, "notice", report.outcome, **facts)
         for reason in report.reasons:
             logs.event(_log, "notice", reason)
@@ -72,9 +72,9 @@ class LoadHistory:
         return report
 
 
-def headlines(problems: Sequence[Problem]) -> tuple[str, ...]:
+def lines_of(problems: Sequence[Problem]) -> tuple[str, ...]:
     """Return a line for each problem."""
-    return tuple(problem.headline() for problem in problems)
+    return tuple(problem.one_line() for problem in problems)
 
 
 def _report(outcome: str, old_hash: str, loaded: Configuration, began: float) -> ReloadReport:

@@ -27,7 +27,7 @@ from dbless_gateway.server.configurations import Configurations
 from dbless_gateway.server.control import LogLevel, ReopenLogs
 from dbless_gateway.server.entrances import Entrances
 from dbless_gateway.server.listeners import ListenError
-from dbless_gateway.server.load_history import LoadHistory, headlines
+from dbless_gateway.server.load_history import LoadHistory, lines_of
 from dbless_gateway.server.loading import LOADER_MODULE, Configuration, LoaderFailed
 from dbless_gateway.server.node_commands import NodeCommands
 from dbless_gateway.server.node_health import NodeHealth
@@ -173,7 +173,7 @@ class Supervisor:
         except LoaderFailed as error:
             return self._rejected(None, (str(error),), began)
         if not isinstance(loaded, Configuration):
-            return self._rejected(None, headlines(loaded), began)
+            return self._rejected(None, lines_of(loaded), began)
         return await self._move(loaded, began)
 
     async def _move(self, loaded: Configuration, began: float) -> ReloadReport:
@@ -185,7 +185,7 @@ class Supervisor:
         receipt = Receipt()
         problems = await self._pool.move(loaded, receipt)
         if problems:
-            return self._rejected(loaded.hash, headlines(problems), began)
+            return self._rejected(loaded.hash, lines_of(problems), began)
         assert self._health is not None
         await self._health.adopt(loaded.slices, receipt)
         await self._configurations.note_served(loaded)
@@ -358,4 +358,4 @@ async def _unless(event: asyncio.Event, work: Coroutine[Any, Any, _Result]) -> _
 
 def _print(problems: Sequence[Problem]) -> None:
     for problem in problems:
-        sys.stderr.write(problem.headline() + "\n")
+        sys.stderr.write(problem.one_line() + "\n")

@@ -140,4 +140,4 @@ class ConfigurationWriter:
                 configurations.taught(found)
             return found
         errors = [problem for problem in found if problem.severity == "error"]
-        raise plain(400, "; ".join(problem.headline() for problem in errors))
+        raise plain(400, "; ".join(problem.one_line() for problem in errors))

@@ -93,8 +93,9 @@ def test_health_that_no_longer_holds_is_told_with_its_reason(scene: Scene) -> No
 
 def test_rejected_files_are_counted(scene: Scene) -> None:
     logged = len(scene.gateway.log.lines)
-    write_atomically(scene.file, '_format_version: "3.0"\nservices: 5\n')
+    write_atomically(scene.file, '_format_version: "3.0"\nservices: [{host: h, read_timeot: 5}]\n')
     scene.gateway.log.wait_for(": rejected", after=logged)
+    scene.gateway.log.wait_for("unknown field .did you mean `read_timeout`", after=logged)
     found = scene.gateway.status()["configuration"]
     assert found["loads"]["succeeded"] == 1
     assert found["loads"]["rejected"] == 1

@@ -58,7 +58,7 @@ def github(results: Sequence[Judged]) -> str:
     return "".join(
         f"::{problem.severity} file={_github(problem.file, property=True)},line={problem.line},"
         f"col={problem.column},endLine={problem.end_line},endColumn={problem.end_column},"
-        f"title={_github(problem.code, property=True)}::{_github(_text(problem))}\n"
+        f"title={_github(problem.code, property=True)}::{_github(problem.text())}\n"
         for problem in _problems(results)
     )
 
@@ -97,12 +97,6 @@ def _problems(results: Sequence[Judged]) -> Iterator[Problem]:
         yield from result.problems
 
 
-def _text(problem: Problem) -> str:
-    place = f"{problem.path}: " if problem.path else ""
-    hint = f" ({problem.suggestion})" if problem.suggestion else ""
-    return f"{place}{problem.message}{hint}"
-
-
 def _dump(value: object) -> str:
     return json.dumps(value, indent=2) + "\n"
 
@@ -118,7 +112,7 @@ def _gitlab(problem: Problem, seen: Counter[str]) -> dict[str, Any]:
     seen[identity] += 1
     fingerprint = sha256(f"{identity}\0{seen[identity]}".encode("utf-8", "backslashreplace"))
     return {
-        "description": _text(problem),
+        "description": problem.text(),
         "check_name": problem.code,
         "fingerprint": fingerprint.hexdigest(),
         "severity": _GITLAB_SEVERITIES[problem.severity],
@@ -155,7 +149,7 @@ def _sarif_result(problem: Problem, rule: int) -> dict[str, Any]:
         "ruleId": problem.code,
         "ruleIndex": rule,
         "level": problem.severity,
-        "message": {"text": _text(problem)},
+        "message": {"text": problem.text()},
         "locations": [location],
     }
 
@@ -170,7 +164,7 @@ def _junit_suite(result: Judged) -> str:
     failing = [p for p in result.problems if p.severity == "error" or result.strict]
     cases = "".join(_junit_case(problem) for problem in failing)
     if not failing:
-        told = "".join(f"{_xml(problem.headline())}\n" for problem in result.problems)
+        told = "".join(f"{_xml(problem.one_line())}\n" for problem in result.problems)
         output = f"<system-out>{told}</system-out>" if told else ""
         cases = f'    <testcase classname="validate" name={_attribute(result.name)}>{output}</testcase>\n'
     return (
@@ -183,8 +177,8 @@ def _junit_case(problem: Problem) -> str:
     name = f"{problem.code} at {problem.file}:{problem.line}"
     return (
         f"    <testcase classname={_attribute(problem.file)} name={_attribute(name)}>\n"
-        f"      <failure type={_attribute(problem.code)} message={_attribute(_text(problem))}>"
-        f"{_xml(problem.headline())}</failure>\n    </testcase>\n"
+        f"      <failure type={_attribute(problem.code)} message={_attribute(problem.text())}>"
+        f"{_xml(problem.one_line())}</failure>\n    </testcase>\n"
     )
 
 

@@ -40,6 +40,17 @@ def test_a_problem_names_its_entity_as_people_do() -> None:
     assert second.entity == 'service "users" > route #2 > hosts[0]'
 
 
+def test_a_problem_in_one_line_has_its_suggestion() -> None:
+    problem, other = load_text("services:\n- {host: h, read_timeot: 5}\n- {}\n").problems
+    told = "services[0].read_timeot: unknown field (did you mean `read_timeout`?)"
+    assert (problem.text(), problem.one_line()) == (
+        told,
+        f"kong.yaml:3:13: error[schema/unknown-field] {told}",
+    )
+    assert problem.headline() == problem.one_line().partition(" (")[0]
+    assert other.one_line() == other.headline()
+
+
 def test_keys_do_not_name_their_entity() -> None:
     (problem,) = load_text(
         "consumers: [{username: c, keyauth_credentials: [{key: hidden, ttl: x}]}]"
