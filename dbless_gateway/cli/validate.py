@@ -44,7 +44,7 @@ def main(argv: list[str]) -> int:
     for name, sources in configurations:
         verdict = judge(sources, options, wanted & LINTS)
         problems = [p for p in verdict.problems if p.severity == "error" or p.code in wanted]
-        results.append(Judged(name, problems, verdict.loaded.texts, verdict.places, strict=arguments.strict))
+        results.append(Judged(name, problems, verdict.texts, verdict.places, strict=arguments.strict))
     put(render(arguments.format, results))
     return _exit_code(results)
 

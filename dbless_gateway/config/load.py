@@ -95,9 +95,16 @@ class Loaded:
 
         Most who load a configuration never ask; to keep it for those who do would take twice its text.
         """
-        unheard = Report()
-        found = [parse(text, self.options, unheard, self.known) for text in self.sources]
-        return [document for document in found if document is not None]
+        return read_again(self.sources, self.options, self.known)
+
+
+def read_again(
+    sources: Sequence[Text], options: LoadOptions, known: KnownTexts | None = None
+) -> list[Document]:
+    """Return what texts say whose mistakes were told before."""
+    unheard = Report()
+    found = [parse(text, options, unheard, known) for text in sources]
+    return [document for document in found if document is not None]
 
 
 def load(

@@ -15,23 +15,20 @@ from dbless_gateway.config.messages import is_secret
 from dbless_gateway.config.schemas import Record, Schemas, load_schemas
 from dbless_gateway.config.validate import is_vault_reference
 from dbless_gateway.lint.places import Places
-from dbless_gateway.lint.subject import Found, Subject
 
 PLAINTEXT = "lint/plaintext-credential"
 
 
-def plaintext_credentials(subject: Subject) -> Found:
+def plaintext_credentials(places: Places) -> Iterator[tuple[Draft, Finding]]:
     """Find secrets that are neither taken from the environment nor references to a vault."""
-    if not _may_have_secrets(subject.entities):
-        return
-    for draft, path, schema, value in _hidden_values(subject.places):
+    for draft, path, schema, value in _hidden_values(places):
         if _is_plaintext(schema, value) and not draft.document.is_substituted(draft.node, path):
             message = f"`{path[-1]}` is a secret, and the file holds it in plain text"
             suggestion = 'take it from the environment: `${{ env "DECK_SECRET" }}`'
             yield draft, Finding(path, PLAINTEXT, message, suggestion)
 
 
-def _may_have_secrets(entities: Entities) -> bool:
+def may_have_secrets(entities: Entities) -> bool:
     """Tell whether there is anything to look for: to go back to the files is much of the whole work."""
     if entities.credentials or entities.certificates or entities.keys:
         return True

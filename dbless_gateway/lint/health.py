@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dbless_gateway.config.drafts import Draft, Finding
 from dbless_gateway.config.entities import ActiveUnhealthy, Healthchecks, PassiveUnhealthy
+from dbless_gateway.lint.places import Places
 from dbless_gateway.lint.subject import Found, Subject
 
 NEVER_EJECTS = "lint/health-never-ejects"
@@ -14,14 +15,18 @@ _HTTP_TYPES = frozenset({"http", "https", "grpc", "grpcs"})
 def never_ejects(subject: Subject) -> Found:
     """Find upstreams whose file asks for health checks that cannot take any target out."""
     for upstream in subject.entities.upstreams:
-        draft = subject.places.of(upstream)
-        section = _asked_for(draft)
-        if section is not None and not _can_eject(upstream.healthchecks):
-            message = (
-                "these health checks can never eject a target: every limit of failures is 0, which is off"
-            )
-            suggestion = f"set `healthchecks.{section}.unhealthy.http_failures` to 1 or more"
-            yield draft, Finding(("healthchecks", section), NEVER_EJECTS, message, suggestion)
+        if not _can_eject(upstream.healthchecks):
+            yield upstream.where, _if_asked_for
+
+
+def _if_asked_for(draft: Draft, _: Places) -> Finding | None:
+    """Return the finding if the file has health checks at all: by default there are none."""
+    section = _asked_for(draft)
+    if section is None:
+        return None
+    message = "these health checks can never eject a target: every limit of failures is 0, which is off"
+    suggestion = f"set `healthchecks.{section}.unhealthy.http_failures` to 1 or more"
+    return Finding(("healthchecks", section), NEVER_EJECTS, message, suggestion)
 
 
 def _asked_for(draft: Draft) -> str | None:

@@ -23,7 +23,7 @@ def prefix_boundary(subject: Subject) -> Found:
         if not path.endswith("/") and _LOOKS_LIKE_REGEX.search(path) is None:
             message = f"the prefix ends within a segment: it also takes `{path}-1` and `{path}x/y`"
             suggestion = f"for whole segments only: `~{_quoted(path)}(?:/|$)`"
-            yield subject.places.of(route), Finding(("paths", index), PREFIX_BOUNDARY, message, suggestion)
+            yield route.where, Finding(("paths", index), PREFIX_BOUNDARY, message, suggestion)
 
 
 def regex_without_tilde(subject: Subject) -> Found:
@@ -32,7 +32,7 @@ def regex_without_tilde(subject: Subject) -> Found:
         if _LOOKS_LIKE_REGEX.search(path) is not None:
             message = "looks like a regular expression, but without `~` it is compared literally"
             finding = Finding(("paths", index), REGEX_WITHOUT_TILDE, message, f"write `~{path}`")
-            yield subject.places.of(route), finding
+            yield route.where, finding
 
 
 def _prefixes(subject: Subject) -> Iterator[tuple[Route, int, str]]:

@@ -51,7 +51,11 @@ class Places:
 
     def of(self, entity: Placed) -> Draft:
         """Return the draft that an entity was made from."""
-        return self._by_place[entity.where]
+        return self.at(entity.where)
+
+    def at(self, where: Where) -> Draft:
+        """Return the draft of the entity that begins there."""
+        return self._by_place[where]
 
     @cached_property
     def _by_place(self) -> dict[Where, Draft]:

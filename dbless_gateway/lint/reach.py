@@ -12,12 +12,14 @@ without a report, but a report is never wrong.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import NamedTuple
 
-from dbless_gateway.config.drafts import Finding, Path
+from dbless_gateway.config.drafts import Draft, Finding, Path
 from dbless_gateway.config.entities import Route
 from dbless_gateway.config.identity import number_of
 from dbless_gateway.lint.cover import covering_paths
+from dbless_gateway.lint.places import Places
 from dbless_gateway.lint.subject import Found, Subject
 from dbless_gateway.lint.witness import Case, Witness, cases_of, witnesses_of
 from dbless_gateway.routing.classic import is_http
@@ -44,16 +46,15 @@ class Loss(NamedTuple):
 def contests(subject: Subject) -> Found:
     """Find routes and paths that can never match, and pairs of routes of the same rank."""
     for route, losses in _losses(subject):
-        draft = subject.places.of(route)
         dead = list(_unreachable(route, losses))
         for path, loss in dead:
-            yield draft, _never(subject, path, loss)
+            yield route.where, partial(_never, path, loss)
         # Ties of the traditional flavour go to the route that stands first in the file, as people expect.
         if subject.flavor != TRADITIONAL:
             places = {path[-1] if path else None for path, _ in dead}
             left = [loss for loss in losses if None not in places and loss.case.place not in places]
             for loss in _ties(route, left):
-                yield draft, _ambiguous(subject, loss)
+                yield route.where, partial(_ambiguous, loss)
 
 
 def _unreachable(route: Route, losses: list[Loss]) -> Iterator[tuple[Path, Loss]]:
@@ -69,9 +70,9 @@ def _unreachable(route: Route, losses: list[Loss]) -> Iterator[tuple[Path, Loss]
             yield ("paths", place), lost[of_path[0]]
 
 
-def _never(subject: Subject, path: Path, loss: Loss) -> Finding:
+def _never(path: Path, loss: Loss, _: Draft, places: Places) -> Finding:
     where = loss.winner.where
-    winner = subject.places.of(loss.winner).label()
+    winner = places.of(loss.winner).label()
     what = "this path" if path else "this route"
     message = f"{what} can never match: `{loss.witness}`, for one, goes to {winner}"
     return Finding(path, UNREACHABLE, message, f"the other ranks higher; see {where.file}, line {where.line}")
@@ -83,9 +84,9 @@ def _ties(route: Route, losses: list[Loss]) -> Iterator[Loss]:
     yield from contested.values()
 
 
-def _ambiguous(subject: Subject, loss: Loss) -> Finding:
+def _ambiguous(loss: Loss, _: Draft, places: Places) -> Finding:
     winner, place = loss.winner, loss.case.place
-    label = subject.places.of(winner).label()
+    label = places.of(winner).label()
     message = f"{label} ranks the same and takes `{loss.witness}`: nothing but their ids decides"
     hint = f"make one of them more specific; the other is in {winner.where.file}, line {winner.where.line}"
     return Finding(() if place is None else ("paths", place), AMBIGUOUS, message, hint)

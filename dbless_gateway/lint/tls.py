@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 
 from dbless_gateway.config.certificates import expiry_warning
-from dbless_gateway.config.drafts import Finding
+from dbless_gateway.config.drafts import Draft, Finding
+from dbless_gateway.lint.places import Places
 from dbless_gateway.lint.subject import Found, Subject
 from dbless_gateway.snapshot.secrets import reveal
 
@@ -21,18 +23,19 @@ def unverified(subject: Subject) -> Found:
     for service in subject.entities.services:
         if service.protocol not in _VERIFIABLE or service.tls_verify:
             continue
-        draft = subject.places.of(service)
-        field = next(
-            (
-                name
-                for name in ("tls_verify", "url", "protocol")
-                if draft.document.value(draft.node, (name,)) is not None
-            ),
-            None,
-        )
-        message = f"the service is spoken to with {service.protocol}, but its certificate is not verified"
-        path = (field,) if field is not None else ()
-        yield draft, Finding(path, UNVERIFIED, message, "set `tls_verify: true`")
+        yield service.where, partial(_unverified, service.protocol)
+
+
+def _unverified(protocol: str, draft: Draft, _: Places) -> Finding:
+    """Return the finding at the field of the file that asks for it."""
+    fields = (
+        name
+        for name in ("tls_verify", "url", "protocol")
+        if draft.document.value(draft.node, (name,)) is not None
+    )
+    field = next(fields, None)
+    message = f"the service is spoken to with {protocol}, but its certificate is not verified"
+    return Finding((field,) if field is not None else (), UNVERIFIED, message, "set `tls_verify: true`")
 
 
 def expiring(subject: Subject) -> Found:
@@ -42,4 +45,4 @@ def expiring(subject: Subject) -> Found:
         for field, pem in (("cert", certificate.cert), ("cert_alt", certificate.cert_alt)):
             message = expiry_warning(pem, now) if pem is not None else None
             if message is not None:
-                yield subject.places.of(certificate), Finding((field,), EXPIRES, message)
+                yield certificate.where, Finding((field,), EXPIRES, message)

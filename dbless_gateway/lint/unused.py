@@ -23,7 +23,7 @@ def upstreams(subject: Subject) -> Found:
     for upstream in subject.entities.upstreams:
         if upstream.name not in hosts and upstream.name not in code:
             message = f"no service has `host: {upstream.name}`, so nothing is sent to this upstream"
-            yield subject.places.of(upstream), Finding(("name",), UPSTREAM, message)
+            yield upstream.where, Finding(("name",), UPSTREAM, message)
 
 
 def _code(entities: Entities) -> str:
@@ -42,7 +42,7 @@ def consumers(subject: Subject) -> Found:
                 "it has no credential and no plugin names it as `anonymous`, so no request is ever its own"
             )
             name = ("username",) if consumer.username is not None else ("custom_id",)
-            yield subject.places.of(consumer), Finding(name, CONSUMER, message)
+            yield consumer.where, Finding(name, CONSUMER, message)
 
 
 def certificates(subject: Subject) -> Found:
@@ -54,7 +54,7 @@ def certificates(subject: Subject) -> Found:
     for certificate in entities.certificates:
         if certificate.id not in used:
             message = "it has no SNI, and no service or upstream shows it as `client_certificate`"
-            yield subject.places.of(certificate), Finding((), CERTIFICATE, message)
+            yield certificate.where, Finding((), CERTIFICATE, message)
 
 
 def routes(subject: Subject) -> Found:
@@ -62,4 +62,4 @@ def routes(subject: Subject) -> Found:
     for route in subject.entities.routes:
         if not is_http(route):
             message = f"nothing listens for {' or '.join(route.protocols)}: only HTTP is proxied"
-            yield subject.places.of(route), Finding(("protocols",), ROUTE, message)
+            yield route.where, Finding(("protocols",), ROUTE, message)

@@ -9,10 +9,14 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dbless_gateway.config.load import LoadOptions, load
+from dbless_gateway.config.source import Source
 from dbless_gateway.lint.reach import AMBIGUOUS, UNREACHABLE
-from dbless_gateway.lint.subject import Subject
 from dbless_gateway.lint.witness import Witness
-from tests.support.findings import judged
+from dbless_gateway.snapshot.compile import CompileOptions, compile_snapshot
+from dbless_gateway.snapshot.dry_run import DryRunHost
+from dbless_gateway.snapshot.model import Snapshot
+from tests.support.findings import HEAD, judged
 
 PATHS = [
     "/",
@@ -63,11 +67,11 @@ routes = st.lists(
 flavors = st.sampled_from(["traditional_compatible", "traditional", "expressions"])
 
 
-def winners(subject: Subject) -> set[str]:
+def winners(snapshot: Snapshot) -> set[str]:
     """Return the names of all routes that get one of the requests."""
     found: set[str] = set()
     for request in REQUESTS:
-        match = subject.router.match(
+        match = snapshot.router.match(
             request.method.encode(),
             request.host.encode(),
             request.path.encode(),
@@ -84,16 +88,16 @@ def winners(subject: Subject) -> set[str]:
 @given(routes, flavors)
 def test_unreachable_routes_get_nothing(given_routes: list[dict[str, Any]], flavor: str) -> None:
     named = [{"name": f"r{number}", **route} for number, route in enumerate(given_routes)]
-    verdict = judged(
-        yaml.safe_dump({"routes": named}), flavor=flavor, lints=frozenset({UNREACHABLE, AMBIGUOUS})
-    )
-    assert verdict.snapshot is not None, verdict.problems
-    assert verdict.loaded.entities is not None
-    subject = Subject(verdict.loaded.entities, verdict.places, verdict.snapshot.router, flavor)
+    text = HEAD + yaml.safe_dump({"routes": named})
+    verdict = judged(text, flavor=flavor, lints=frozenset({UNREACHABLE, AMBIGUOUS}))
+    entities = load([Source("kong.yaml", text)], LoadOptions(environ={}, router_flavor=flavor)).entities
+    assert entities is not None, verdict.problems
+    snapshot = compile_snapshot(entities, DryRunHost(), CompileOptions(router_flavor=flavor))
+    assert isinstance(snapshot, Snapshot), verdict.problems
     reported = {
         named[int(problem.path.partition("[")[2].partition("]")[0])]["name"]
         for problem in verdict.problems
         if problem.code == UNREACHABLE and "paths" not in problem.path
     }
 
-    assert not reported & winners(subject)
+    assert not reported & winners(snapshot)

@@ -43,21 +43,34 @@ class Excerpts:
     def __init__(self, texts: Mapping[str, str], places: Places) -> None:
         self._texts = texts
         self._places = places
-        self._lines: dict[str, list[str]] = {}
+        # By file: a line, and where it begins. To split a large file would take four times its size.
+        self._reached: dict[str, tuple[int, int]] = {}
 
     def of(self, problem: Problem) -> Excerpt | None:
         """Return the excerpt of a problem, or None when its file has no such line."""
         text = self._texts.get(problem.file)
         if text is None:
             return None
-        lines = self._lines.get(problem.file)
-        if lines is None:
-            lines = self._lines[problem.file] = text.split("\n")
-        if not 1 <= problem.line <= len(lines):
+        found = self._line(problem.file, text, problem.line)
+        if found is None:
             return None
-        line = self._blanked(problem.file, problem.line, lines[problem.line - 1].removesuffix("\r"))
+        line = self._blanked(problem.file, problem.line, found.removesuffix("\r"))
         end = problem.end_column if problem.end_line == problem.line else len(line) + 1
         return _cut(line, problem.column - 1, max(end - problem.column, 1))
+
+    def _line(self, file: str, text: str, number: int) -> str | None:
+        """Return one line; problems come in order, so the search goes on from where the last one ended."""
+        current, start = self._reached.get(file, (1, 0))
+        if current > number:
+            current, start = 1, 0
+        while current < number:
+            end = text.find("\n", start)
+            if end < 0:
+                return None
+            current, start = current + 1, end + 1
+        self._reached[file] = current, start
+        end = text.find("\n", start)
+        return text[start : end if end >= 0 else len(text)]
 
     def _blanked(self, file: str, number: int, line: str) -> str:
         if file not in self._understood:

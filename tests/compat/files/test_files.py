@@ -47,7 +47,7 @@ def options(real: Real) -> LoadOptions:
 @pytest.mark.parametrize("real", FILES, ids=lambda real: real.name)
 def test_valid(real: Real) -> None:
     verdict = judge([Source(str(FOLDER / real.name))], options(real))
-    entities = verdict.loaded.entities
+    entities = load([Source(str(FOLDER / real.name))], options(real)).entities
 
     assert [problem.headline() for problem in verdict.problems if problem.severity == "error"] == []
     assert entities is not None

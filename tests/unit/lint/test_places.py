@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dbless_gateway.lint.places import Places
+from dbless_gateway.config.entities import Where
 from dbless_gateway.snapshot.plugin_loader import problem_at
 from tests.support.findings import judged
 
@@ -19,6 +19,9 @@ services:
 """
 
 
+PLUGIN = Where("kong.yaml", 7, 9)
+
+
 @pytest.mark.parametrize(
     ("message", "path", "place", "left"),
     [
@@ -29,11 +32,7 @@ services:
     ],
 )
 def test_refine(message: str, path: str, place: tuple[int, int], left: str) -> None:
-    verdict = judged(TEXT)
-    assert verdict.loaded.entities is not None
-    plugin = verdict.loaded.entities.plugins[0]
-    places = Places(verdict.loaded.documents)
-    found = places.refine(problem_at(plugin.where, "plugin/config", "plugin", message, None), {})
+    found = judged(TEXT).places.refine(problem_at(PLUGIN, "plugin/config", "plugin", message, None), {})
 
     assert (found.path, found.message) == (path, left)
     assert (found.line, found.column) == place
@@ -41,12 +40,9 @@ def test_refine(message: str, path: str, place: tuple[int, int], left: str) -> N
 
 
 def test_a_problem_of_nowhere_stays_as_it_is() -> None:
-    verdict = judged(TEXT)
-    assert verdict.loaded.entities is not None
-    where = verdict.loaded.entities.plugins[0].where._replace(line=99)
-    problem = problem_at(where, "plugin/config", "plugin", "config.minute: x", None)
+    problem = problem_at(PLUGIN._replace(line=99), "plugin/config", "plugin", "config.minute: x", None)
 
-    assert verdict.places.refine(problem, {}) is problem
+    assert judged(TEXT).places.refine(problem, {}) is problem
 
 
 @pytest.mark.parametrize(
