@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import binascii
 import hashlib
-import hmac
 from base64 import b64decode
 from collections.abc import Callable
+from hmac import compare_digest
 from typing import Any
 
 Verifier = Callable[[bytes, bytes], bool]
 
 _DIGESTS = {"HS256": hashlib.sha256, "HS384": hashlib.sha384, "HS512": hashlib.sha512}
+# RFC 2104 section 2: what the key is mixed with.
+_INNER_PAD, _OUTER_PAD = bytes(byte ^ 0x36 for byte in range(256)), bytes(byte ^ 0x5C for byte in range(256))
 _PUBLIC_KEY = frozenset(
     {
         *("RS256", "RS384", "RS512"),
@@ -24,7 +26,7 @@ _PUBLIC_KEY = frozenset(
         "EdDSA",
     }
 )
-ALGORITHMS = _PUBLIC_KEY | _DIGESTS.keys()
+ALGORITHMS = frozenset({*_PUBLIC_KEY, *_DIGESTS})
 
 # The only kind of JSON Web Key that an algorithm may use; HMAC has none, so that no public key becomes its
 # secret.
@@ -72,8 +74,20 @@ def make_jwk_verifier(algorithm: str, jwk: dict[str, Any]) -> Verifier | None:
 
 
 def _hmac_verifier(algorithm: str, secret: bytes) -> Verifier:
-    digest = _DIGESTS[algorithm]().name
-    return lambda signed, signature: hmac.compare_digest(hmac.digest(secret, signed, digest), signature)
+    """Return a verifier that mixed the key in once (RFC 2104 section 4): it costs half of ``hmac.digest``."""
+    make = _DIGESTS[algorithm]
+    block_bytes = make().block_size
+    padded = (make(secret).digest() if len(secret) > block_bytes else secret).ljust(block_bytes, b"\0")
+    inner, outer = make(padded.translate(_INNER_PAD)), make(padded.translate(_OUTER_PAD))
+
+    def verify(signed: bytes, signature: bytes) -> bool:
+        digest = inner.copy()
+        digest.update(signed)
+        mac = outer.copy()
+        mac.update(digest.digest())
+        return compare_digest(mac.digest(), signature)
+
+    return verify
 
 
 def _public_key_verifier(algorithm: str, pem: Any) -> Verifier | None:

@@ -8,19 +8,14 @@ allow-list of algorithms and the cache of verified tokens are extensions.
 
 from __future__ import annotations
 
-import binascii
-import json
-import re
-from base64 import b64decode
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from dbless_gateway.pdk.auth import Gate, Outcome
 from dbless_gateway.pdk.context import Context
-from dbless_gateway.pdk.cookies import request_cookies
 from dbless_gateway.pdk.credential_index import CredentialIndex
 from dbless_gateway.pdk.errors import exit_json, is_grpc, refuse
 from dbless_gateway.pdk.identity import Consumer, Credential, Identities, subject_credential
+from dbless_gateway.pdk.json_web_tokens import Decoder, Refused, Times, Token, TokenPlaces, key_of
 from dbless_gateway.pdk.jwks import KeySource, KeysUnavailable, RemoteKeys, check_url
 from dbless_gateway.pdk.plugin import ConfigError, PluginEnv
 from dbless_gateway.pdk.records import dataclass
@@ -38,9 +33,6 @@ JWKS_STALE_TTL_S = 86400.0
 
 # OpenID Connect Core 2: a subject has at most 255 characters.
 LONGEST_NAME = 255
-
-# As in Kong not anchored.
-_BEARER = re.compile(r"[Bb]earer\s+(.+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +58,6 @@ class Config:
     token_cache: int | None
 
 
-class Token(NamedTuple):
-    """A token taken apart."""
-
-    header: dict[str, Any]
-    claims: dict[str, Any]
-    signed: bytes
-    signature: bytes
-
-
 class _Verified(NamedTuple):
     """What a signature has proved."""
 
@@ -82,14 +65,6 @@ class _Verified(NamedTuple):
     consumer: Consumer | None
     credential: Credential
     generation: int | None  # of the issuer's keys; None: the key is a credential's
-
-
-class _Refused(Exception):
-    """A token is not good enough; carries the body of the answer."""
-
-    def __init__(self, body: dict[str, str] | str) -> None:
-        super().__init__(body)
-        self.body = {"message": body} if isinstance(body, str) else body
 
 
 class _Secret:
@@ -119,15 +94,20 @@ class Handler:
         self._config = config
         self._env = env
         self._claim = config.key_claim_name or "iss"
-        self._header_names = ("authorization",) if config.header_names is None else config.header_names
-        self._gate = Gate(config.anonymous, env, config.anonymous_on, self._has_credentials)
+        parameters, cookies = config.uri_param_names or (), config.cookie_names or ()
+        headers = ("authorization",) if config.header_names is None else config.header_names
+        self._takes_preflight = config.run_on_preflight
+        self._places = TokenPlaces(parameters, cookies, headers)
+        self._decoder = Decoder()
+        self._times = Times(config.maximum_expiration or 0)
+        self._timed = config.claims_to_verify or ()
+        self._gate = Gate(config.anonymous, env, config.anonymous_on, self._places.has_any)
         self._secrets = INDEX.of(env.identities)
         self._algorithms = ALGORITHMS if config.algorithms is None else frozenset(config.algorithms)
         self._source = _key_source(config)
         self._tokens = TokenCache(config.token_cache or 0)
         self._now = env.host.now
-        names = (*(config.uri_param_names or ()), *self._header_names)
-        secret_names(env.identities).update(name.lower() for name in names)
+        secret_names(env.identities).update(name.lower() for name in (*parameters, *headers))
         realm = f'realm="{config.realm}"' if config.realm else ""
         self._missing = (("WWW-Authenticate", f"Bearer {realm}".strip()),)
         error = ", ".join(filter(None, (realm, 'error="invalid_token"')))
@@ -135,54 +115,60 @@ class Handler:
 
     def access(self, ctx: Context) -> Outcome:
         """Identify the consumer or refuse."""
-        if not self._config.run_on_preflight and ctx.method == "OPTIONS":
+        if not self._takes_preflight and ctx.method == "OPTIONS":
             return None
         return self._gate.run(ctx, self._authenticate)
 
     def _authenticate(self, ctx: Context) -> Outcome:
-        tokens = set(self._find_tokens(ctx))
+        tokens = self._places.find(ctx)
         if not tokens:
             grpc = is_grpc(ctx.headers.get("content-type"))
             return exit_json(401, {"message": "Unauthorized"}, self._missing, grpc=grpc)
         try:
             if len(tokens) > 1:
-                raise _Refused("Multiple tokens provided")
+                raise Refused("Multiple tokens provided")
             return self._judge(ctx, tokens.pop())
-        except _Refused as refused:
+        except Refused as refused:
             return self._refuse(ctx, refused)
 
-    def _refuse(self, ctx: Context, refused: _Refused) -> Reply:
+    def _refuse(self, ctx: Context, refused: Refused) -> Reply:
         return exit_json(401, refused.body, self._invalid, grpc=is_grpc(ctx.headers.get("content-type")))
 
     def _judge(self, ctx: Context, text: str) -> Outcome:
         known: _Verified | None = self._tokens.get(text)
         if known is not None and self._is_current(known):
             return self._accept(ctx, text, known)
-        token = decode(text)
-        if token.header["alg"] not in self._algorithms:
-            raise _Refused("Invalid algorithm")
-        secret = self._secret_of(token)
+        token = self._decoder.decode(text)
+        if token.algorithm not in self._algorithms:
+            raise Refused("Invalid algorithm")
+        secret = self._secrets.get(key_of(token, self._claim))
         if secret is None:
             return self._judge_issued(ctx, text, token)
-        if token.header["alg"] != secret.algorithm:
-            raise _Refused("Invalid algorithm")
+        if token.algorithm != secret.algorithm:
+            raise Refused("Invalid algorithm")
         verifier = secret.verifier(self._config.secret_is_base64)
         if verifier is None:
-            raise _Refused("Invalid key/secret")
+            raise Refused("Invalid key/secret")
         if not verifier(token.signed, token.signature):
-            raise _Refused("Invalid signature")
-        return self._accept(ctx, text, _Verified(token.claims, secret.consumer, secret.credential, None))
+            raise Refused("Invalid signature")
+        return self._accept_new(ctx, text, _Verified(token.claims, secret.consumer, secret.credential, None))
+
+    def _accept_new(self, ctx: Context, text: str, verified: _Verified) -> Reply | None:
+        refusal = self._accept(ctx, text, verified)
+        if refusal is None:
+            self._tokens.put(text, verified)
+        return refusal
 
     def _accept(self, ctx: Context, text: str, verified: _Verified) -> Reply | None:
         if verified.generation is None:
-            self._check_times(verified.claims, self._config.claims_to_verify or ())
+            self._times.check(verified.claims, self._timed, self._now())
             if verified.consumer is None:
                 key = verified.credential.fields["key"]
                 return self._no_consumer(ctx, self._claim, key)
         else:
             # Who has an issuer wants its tokens to end.
-            self._check_times(verified.claims, ("exp", "nbf") if "nbf" in verified.claims else ("exp",))
-        self._tokens.put(text, verified)
+            names = ("exp", "nbf") if "nbf" in verified.claims else ("exp",)
+            self._times.check(verified.claims, names, self._now())
         ctx.shared["authenticated_jwt_token"] = text
         ctx.authenticate(verified.consumer, verified.credential)
         return None
@@ -208,18 +194,18 @@ class Handler:
 
     def _judge_issued(self, ctx: Context, text: str, token: Token) -> Outcome:
         if self._source is None:
-            raise _Refused(f"No credentials found for given '{self._claim}'")
+            raise Refused(f"No credentials found for given '{self._claim}'")
         keys = self._keys(self._source)
-        verifiers = keys.known(_key_id(token), token.header["alg"])
+        verifiers = keys.known(_key_id(token), token.algorithm)
         if verifiers is None:
             return self._judge_later(ctx, text, token, keys)
         return self._judge_by(verifiers, ctx, text, token, keys)
 
     async def _judge_later(self, ctx: Context, text: str, token: Token, keys: RemoteKeys) -> Reply | None:
         try:
-            verifiers = await keys.ask(_key_id(token), token.header["alg"])
+            verifiers = await keys.ask(_key_id(token), token.algorithm)
             return self._judge_by(verifiers, ctx, text, token, keys)
-        except _Refused as refused:
+        except Refused as refused:
             return self._refuse(ctx, refused)
         except KeysUnavailable:
             return refuse(ctx, 503)
@@ -228,14 +214,14 @@ class Handler:
         self, verifiers: tuple[Verifier, ...], ctx: Context, text: str, token: Token, keys: RemoteKeys
     ) -> Reply | None:
         if not verifiers:
-            raise _Refused("No key found for given token")
+            raise Refused("No key found for given token")
         if not any(verifier(token.signed, token.signature) for verifier in verifiers):
-            raise _Refused("Invalid signature")
+            raise Refused("Invalid signature")
         config, claims = self._config, token.claims
         if config.issuer is not None and claims.get("iss") != config.issuer:
-            raise _Refused("Invalid issuer")
+            raise Refused("Invalid issuer")
         if config.audiences is not None and not _names_one_of(claims.get("aud"), config.audiences):
-            raise _Refused("Invalid audience")
+            raise Refused("Invalid audience")
         consumer = None
         if config.consumer_claim is not None:
             name = _text_claim(claims, config.consumer_claim)
@@ -243,72 +229,7 @@ class Handler:
             if consumer is None:
                 return self._no_consumer(ctx, config.consumer_claim, name)
         credential = subject_credential("jwt_secrets", _text_claim(claims, "sub"))
-        return self._accept(ctx, text, _Verified(claims, consumer, credential, keys.generation))
-
-    def _has_credentials(self, ctx: Context) -> bool:
-        return any(self._find_tokens(ctx))
-
-    def _find_tokens(self, ctx: Context) -> Iterator[str]:
-        if ctx.raw_query:
-            args = ctx.query_args()
-            for name in self._config.uri_param_names or ():
-                yield from (value for value in args.get(name, ()) if isinstance(value, str) and value)
-        if self._config.cookie_names:
-            cookies = request_cookies(ctx)
-            yield from filter(None, (cookies.get(name) for name in self._config.cookie_names))
-        for name in self._header_names:
-            found = _BEARER.search(ctx.headers.get(name) or "")
-            if found is not None:
-                yield found[1]
-
-    def _secret_of(self, token: Token) -> _Secret | None:
-        claim = self._claim
-        key = token.claims.get(claim)
-        if key is None or key is False:
-            key = token.header.get(claim)
-        if key is None or key is False:
-            raise _Refused(f"No mandatory '{claim}' in claims")
-        if key == "":
-            raise _Refused(f"Invalid '{claim}' in claims")
-        return self._secrets.get(str(key))
-
-    def _check_times(self, claims: dict[str, Any], names: tuple[str, ...]) -> None:
-        now = self._now()
-        faults = {}
-        for name in names:
-            value = claims.get(name)
-            if not isinstance(value, int | float) or isinstance(value, bool):
-                faults[name] = "must be a number"
-            elif name == "exp" and value <= now:
-                faults[name] = "token expired"
-            elif name == "nbf" and value > now:
-                faults[name] = "token not valid yet"
-        if faults:
-            raise _Refused(faults)
-        longest = self._config.maximum_expiration or 0
-        if longest > 0:
-            value = claims.get("exp")
-            if not isinstance(value, int | float) or value - now > longest:
-                raise _Refused({"exp": "exceeds maximum allowed expiration"})
-
-
-def decode(text: str) -> Token:
-    """Take a token apart; raises ``_Refused`` when it is none."""
-    parts = text.split(".", 2)
-    if len(parts) < 3:
-        raise _Refused("Bad token; invalid JSON")
-    header, claims = _decode_json(parts[0]), _decode_json(parts[1])
-    if not isinstance(header, dict):
-        raise _Refused("Bad token; invalid JSON")
-    algorithm = header.get("alg")
-    if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
-        raise _Refused("Bad token; invalid alg")
-    if not isinstance(claims, dict):
-        raise _Refused("Bad token; invalid claims")
-    signature = _decode_base64(parts[2])
-    if not signature:
-        raise _Refused("Bad token; invalid signature")
-    return Token(header, claims, f"{parts[0]}.{parts[1]}".encode("latin-1", "replace"), signature)
+        return self._accept_new(ctx, text, _Verified(claims, consumer, credential, keys.generation))
 
 
 def _key_source(config: Config) -> KeySource | None:
@@ -348,9 +269,9 @@ def _text_claim(claims: dict[str, Any], name: str) -> str:
     """Return a claim that goes into a header: whoever chose it must not be able to write more than one."""
     value = claims.get(name)
     if value is None:
-        raise _Refused(f"No mandatory '{name}' in claims")
+        raise Refused(f"No mandatory '{name}' in claims")
     if not isinstance(value, str) or not 0 < len(value) <= LONGEST_NAME or not value.isprintable():
-        raise _Refused(f"Invalid '{name}' in claims")
+        raise Refused(f"Invalid '{name}' in claims")
     return value
 
 
@@ -361,27 +282,6 @@ def _consumer_named(identities: Identities, name: str) -> Consumer | None:
     found = identities.consumer_by_id_or_username(name)
     # An id is nobody's name; the issuer's users may choose theirs.
     return found if found is not None and found.username == name else None
-
-
-def _decode_json(part: str) -> Any:
-    raw = _decode_base64(part)
-    try:
-        return json.loads(raw or b"", parse_constant=_refuse_constant)
-    except (ValueError, RecursionError):
-        raise _Refused("Bad token; invalid JSON") from None
-
-
-def _refuse_constant(name: str) -> None:
-    # NaN is no JSON, and it would be neither expired nor not yet valid.
-    raise ValueError(name)
-
-
-def _decode_base64(part: str) -> bytes | None:
-    text = part.rstrip("=")
-    try:
-        return b64decode(text + "=" * (-len(text) % 4), altchars="-_", validate=True)
-    except (binascii.Error, ValueError):
-        return None
 
 
 def _add_secret(secrets: dict[str, _Secret], credential: Credential, consumer: Consumer | None) -> None:
