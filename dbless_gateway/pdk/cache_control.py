@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Final, NamedTuple
 
-Directives = dict[str, float | str | bool]
+Directives = Mapping[str, float | str | bool]
+
+# What clients and targets say is nearly always the same; longer texts than these are not worth the memory.
+_TEXTS_REMEMBERED: Final = 512
+_LONGEST_REMEMBERED: Final = 256
 
 
 class MediaType(NamedTuple):
@@ -12,17 +18,27 @@ class MediaType(NamedTuple):
 
     type: str
     subtype: str
-    parameters: dict[str, str]
+    parameters: Mapping[str, str]
 
 
 def parse_directives(lines: list[str]) -> Directives:
     """Return the directives of all Cache-Control lines: a number, a text, or True when there is no value."""
-    directives: Directives = {}
-    for part in ",".join(lines).split(","):
+    text = ",".join(lines)
+    return _remembered_directives(text) if len(text) <= _LONGEST_REMEMBERED else _directives(text)
+
+
+def _directives(text: str) -> Directives:
+    directives: dict[str, float | str | bool] = {}
+    for part in text.split(","):
         name, equals, value = part.strip().partition("=")
         if name:
             directives[name.strip().lower()] = _value(value.strip().strip('"')) if equals else True
     return directives
+
+
+@lru_cache(maxsize=_TEXTS_REMEMBERED)
+def _remembered_directives(text: str) -> Directives:
+    return _directives(text)
 
 
 def seconds(directives: Directives, name: str) -> float | None:
@@ -52,6 +68,10 @@ def response_ttl_s(directives: Directives, expires: list[str], now: float) -> fl
 
 def parse_media_type(text: str) -> MediaType | None:
     """Return the parts of a content type; None when it is not one. ``*`` alone stands for ``*/*``."""
+    return _remembered_media_type(text) if len(text) <= _LONGEST_REMEMBERED else _media_type(text)
+
+
+def _media_type(text: str) -> MediaType | None:
     essence, *rest = text.split(";")
     kind, slash, subtype = essence.strip().lower().partition("/")
     if not slash and kind == "*":
@@ -65,6 +85,11 @@ def parse_media_type(text: str) -> MediaType | None:
             return None
         parameters[name.lower()] = value.strip('"')
     return MediaType(kind, subtype, parameters)
+
+
+@lru_cache(maxsize=_TEXTS_REMEMBERED)
+def _remembered_media_type(text: str) -> MediaType | None:
+    return _media_type(text)
 
 
 def matches(offered: MediaType, wanted: MediaType) -> bool:

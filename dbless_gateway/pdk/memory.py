@@ -7,6 +7,9 @@ that. Nothing bounds their number of entries, so nothing that serves may use the
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
 
 # As large as an entry can be in a shared cache of the default size.
 _ENTRY_LIMIT_BYTES = 16 * 1024 * 1024
@@ -51,6 +54,11 @@ class MemoryCache:
         """Return a value that is still valid."""
         value, ends_at = self._entries.get(key, (None, 0.0))
         return value if ends_at > self._now() else None
+
+    def find(self, key: bytes, decode: Callable[[bytes], T]) -> T | None:
+        """Return what ``decode`` makes of such a value."""
+        value = self.get(key)
+        return decode(value) if value is not None else None
 
     def put(self, key: bytes, value: bytes, ttl_s: float) -> bool:
         """Keep a value; tell whether it is small enough."""

@@ -38,7 +38,7 @@ from dbless_gateway.proxy.forwarding import request_head, server_name
 from dbless_gateway.proxy.framing import chunked, may_gain_body, response_framing
 from dbless_gateway.proxy.holding import HeldResponse
 from dbless_gateway.proxy.lifecycle import REQUEST_MOVES, RESPONSE_MOVES, RequestSide, ResponseSide, Wait
-from dbless_gateway.proxy.responding import proxied_head, reply_head, reply_lines
+from dbless_gateway.proxy.responding import names_connection, proxied_head, reply_head, reply_lines
 from dbless_gateway.proxy.retrying import Retrying
 from dbless_gateway.proxy.trying import Trying
 from dbless_gateway.proxy.tunnel import Tunnel
@@ -629,7 +629,7 @@ class Exchange(Trying):
         client.keep_alive = self.head.keep_alive and client.may_persist() and self._can_follow()
         has_length = self.status >= 200 and self.status not in NO_BODY
         framing = b"\r\nContent-Length: %d" % len(body) if has_length else b""
-        if not any(name.lower() == "connection" for name, _ in reply.headers):
+        if not names_connection(reply):
             framing += b"\r\nConnection: keep-alive" if client.keep_alive else b"\r\nConnection: close"
         head = reply_head(self, reply, line, lines, framing)
         if self.head.is_head or not has_length:

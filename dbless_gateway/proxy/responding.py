@@ -13,7 +13,7 @@ from dbless_gateway.http1.headers import Headers
 from dbless_gateway.http1.response_head import NO_BODY, ResponseHead
 from dbless_gateway.http1.splitting import has_server
 from dbless_gateway.http1.writing import STATUS_LINES
-from dbless_gateway.pdk.reply import Reply
+from dbless_gateway.pdk.reply import EncodedHeaders, Reply
 from dbless_gateway.proxy.context import ResponseView
 
 if TYPE_CHECKING:
@@ -37,12 +37,14 @@ _CHARSET_TYPES: Final = frozenset(
     )
 )
 _CONTENT_TYPES_REMEMBERED: Final = 512
+_CONTENT_TYPE: Final = b"\r\ncontent-type:"
+_CONTENT_TYPE_LINE: Final = b"\r\nContent-Type: "
 
 
 @lru_cache(maxsize=_CONTENT_TYPES_REMEMBERED)
 def with_charset(content_type: bytes, charset: bytes | None) -> bytes:
     """Return the line of a content type (with CRLF in front), with the default charset where one belongs."""
-    line = b"\r\nContent-Type: " + content_type
+    line = _CONTENT_TYPE_LINE + content_type
     if charset is None:
         return line
     media_type, _, parameters = content_type.partition(b";")
@@ -107,6 +109,13 @@ def _reframed(exchange: Exchange, response: ResponseHead, framing: bytes) -> byt
 def reply_lines(exchange: Exchange, reply: Reply) -> tuple[bytes, bytes]:
     """Return status line and header lines of an answer of the gateway or a plugin, header_filter applied."""
     line = STATUS_LINES.get(reply.status) or b"HTTP/1.1 %d" % reply.status
+    if isinstance(reply.headers, EncodedHeaders):
+        encoded = reply.headers.block
+        if not exchange.chain.header_filter:
+            headers = Headers(encoded)
+            _add_charset(headers, exchange.gateway.charset)
+            encoded = headers.block
+        return filtered(exchange, reply.status, encoded, line)
     block = Headers(b"")
     for name, value in reply.headers:
         raw_value = value.encode("latin-1", "replace") or b" "
@@ -114,6 +123,14 @@ def reply_lines(exchange: Exchange, reply: Reply) -> tuple[bytes, bytes]:
             raw_value = with_charset(raw_value, exchange.gateway.charset).partition(b": ")[2]
         block.add(name.encode("latin-1"), raw_value)
     return filtered(exchange, reply.status, block.block, line)
+
+
+def names_connection(reply: Reply) -> bool:
+    """Tell whether a reply says itself what becomes of the connection."""
+    headers = reply.headers
+    if isinstance(headers, EncodedHeaders):
+        return headers.names_connection
+    return any(name.lower() == "connection" for name, _ in headers)
 
 
 def reply_head(exchange: Exchange, reply: Reply, line: bytes, lines: bytes, framing: bytes) -> bytes:
@@ -167,11 +184,12 @@ def filtered(exchange: Exchange, status: int, block: bytes, line: bytes) -> tupl
 
 def _add_charset(headers: Headers, charset: bytes | None) -> None:
     """Give the final content type its default charset."""
-    content_type = headers.get(b"content-type")
+    content_type = headers.find(_CONTENT_TYPE)
     if content_type is not None:
-        named = with_charset(content_type, charset).partition(b": ")[2]
-        if named != content_type:
-            headers.set(b"Content-Type", named)
+        line = with_charset(content_type, charset)
+        if len(line) > len(_CONTENT_TYPE_LINE) + len(content_type):
+            headers.cut(_CONTENT_TYPE)
+            headers.extend(line)
 
 
 def _add_proxied_tokens(

@@ -10,35 +10,59 @@ the write
 2. A writer moves the write position first, then writes the bytes, then the slot, and its expiry last. A
 process that
    dies in between leaves a missing entry, never a wrong one.
-3. One lock for everything: it is held for one copy of the value, and several readers share it.
+3. One lock for everything: it is held for one copy of the value, and several readers share it. With a single
+   worker there is none, and the supervisor may copy while that worker writes: a reader looks again afterwards.
+4. No position is used twice, so a position says which writing a slot holds. ``find`` needs no lock to see that
+   what it made of a value before is still what the slot stands for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from time import time
+from typing import Any, Final, TypeVar
 
 from dbless_gateway.runtime.sharedmem import HEADER_BYTES, SharedMemory
 
-DEFAULT_RING_BYTES = 128 * 1024 * 1024
+T = TypeVar("T")
+
+DEFAULT_RING_BYTES: Final = 128 * 1024 * 1024
 
 # One slot of the index for each KB of the ring: typical API answers are larger, so the ring is full before
 # the index.
-_BYTES_PER_SLOT = 1024
+_BYTES_PER_SLOT: Final = 1024
 
 # No value may take more than this share of the ring, else one download would evict everything else.
-_LARGEST_SHARE = 8
+_LARGEST_SHARE: Final = 8
 
 # A slot is five words: digest (two), position, length, expiry (a real; 0.0 means empty).
-_SLOT_WORDS = 5
-_BUCKET_WORDS = 8 * _SLOT_WORDS
-_BUCKET_BYTES = 8 * _BUCKET_WORDS
-_HEADER_WORDS = HEADER_BYTES // 8
+_SLOT_WORDS: Final = 5
+_BUCKET_WORDS: Final = 8 * _SLOT_WORDS
+_BUCKET_BYTES: Final = 8 * _BUCKET_WORDS
+_HEADER_WORDS: Final = HEADER_BYTES // 8
 
 # Words of the header, behind the hashing key (four words): where the next value goes, and the number of
 # buckets.
-_WRITE_POSITION = 4
-_BUCKETS = 5
+_WRITE_POSITION: Final = 4
+_BUCKETS: Final = 5
+
+# What each worker keeps of decoded values: what is asked for again and again, in a fraction of its memory.
+_FRONT_BYTES: Final = 8 * 1024 * 1024
+_LARGEST_FRONT_SHARE: Final = 16
+# The objects around a value: its key, its place, what it was decoded to.
+_FRONT_ENTRY_BYTES: Final = 1024
+
+
+class _Decoded:
+    """What a value was decoded to, and the one writing of it that this holds for."""
+
+    __slots__ = ("made", "position", "size_bytes", "slot")
+
+    def __init__(self, made: Any, slot: int, position: int, size_bytes: int) -> None:
+        self.made = made
+        self.slot = slot
+        self.position = position
+        self.size_bytes = size_bytes
 
 
 class RingCache:
@@ -46,6 +70,8 @@ class RingCache:
 
     __slots__ = (
         "_buckets",
+        "_front",
+        "_front_bytes",
         "_memory",
         "_now",
         "_reals",
@@ -64,6 +90,8 @@ class RingCache:
         self._ring_start = HEADER_BYTES + self._buckets * _BUCKET_BYTES
         self._ring_bytes = len(memory.data) - self._ring_start
         self.entry_limit_bytes = self._ring_bytes // _LARGEST_SHARE
+        self._front: dict[bytes, _Decoded] = {}
+        self._front_bytes = 0
 
     @classmethod
     def create(
@@ -89,13 +117,32 @@ class RingCache:
 
     def get(self, key: bytes) -> bytes | None:
         """Return a copy of the value, or None when it is not there any more."""
-        low, high = self._memory.digest(key)
-        with self._memory.shared(0, HEADER_BYTES):
-            slot = self._find(low, high)
-            if not slot or not self._is_alive(slot, self._now()):
-                return None
-            start = self._place(self._words[slot + 2])
-            return self._memory.data[start : start + self._words[slot + 3]]
+        found = self._read(key)
+        return found[2] if found is not None else None
+
+    def find(self, key: bytes, decode: Callable[[bytes], T]) -> T | None:
+        """Return what ``decode`` makes of the value; the very object of the last time while the value is the same.
+
+        So nobody may change it, and a key belongs to one ``decode``.
+        """
+        known = self._front.get(key)
+        if known is not None:
+            if self._words[known.slot + 2] == known.position and self._is_alive(known.slot, self._now()):
+                made: T = known.made
+                return made
+            self._front_bytes -= self._front.pop(key).size_bytes
+        found = self._read(key)
+        if found is None:
+            return None
+        slot, position, value = found
+        made = decode(value)
+        size_bytes = len(value) + _FRONT_ENTRY_BYTES
+        if size_bytes <= _FRONT_BYTES // _LARGEST_FRONT_SHARE:
+            self._front[key] = _Decoded(made, slot, position, size_bytes)
+            self._front_bytes += size_bytes
+            while self._front_bytes > _FRONT_BYTES:
+                self._front_bytes -= self._front.pop(next(iter(self._front))).size_bytes
+        return made
 
     def put(self, key: bytes, value: bytes, ttl_s: float) -> bool:
         """Store a value; False when it is too large to be kept."""
@@ -134,12 +181,27 @@ class RingCache:
         """Give this process's mapping back."""
         self._memory.close()
 
+    def _read(self, key: bytes) -> tuple[int, int, bytes] | None:
+        """Return a value with its slot and position."""
+        low, high = self._memory.digest(key)
+        with self._memory.shared(0, HEADER_BYTES):
+            slot = self._find(low, high)
+            if not slot:
+                return None
+            position = self._words[slot + 2]
+            start = self._place(position)
+            value = self._memory.data[start : start + self._words[slot + 3]]
+            # Only now, since a writer may have lapped or replaced it while it was copied (rule 3).
+            if self._words[slot + 2] != position or not self._is_alive(slot, self._now()):
+                return None
+            return slot, position, value
+
     def _append(self, value: bytes) -> int:
         position = self._words[_WRITE_POSITION]
         room = self._ring_bytes - position % self._ring_bytes
         if len(value) > room:
             position += room
-        self._words[_WRITE_POSITION] = position + len(value)
+        self._words[_WRITE_POSITION] = position + (len(value) or 1)
         start = self._place(position)
         self._memory.data[start : start + len(value)] = value
         return position
@@ -151,19 +213,19 @@ class RingCache:
         lead = self._words[_WRITE_POSITION] - self._words[slot + 2]
         return self._reals[slot + 4] > now and lead <= self._ring_bytes
 
-    def _slots(self, low: int) -> range:
-        first = _HEADER_WORDS + low % self._buckets * _BUCKET_WORDS
-        return range(first, first + _BUCKET_WORDS, _SLOT_WORDS)
+    def _first_slot(self, low: int) -> int:
+        return _HEADER_WORDS + low % self._buckets * _BUCKET_WORDS
 
     def _find(self, low: int, high: int) -> int:
         words = self._words
-        for slot in self._slots(low):
+        first = self._first_slot(low)
+        for slot in range(first, first + _BUCKET_WORDS, _SLOT_WORDS):
             if words[slot] == low and words[slot + 1] == high:
                 return slot
         return 0
 
     def _worst(self, low: int, now: float) -> int:
         """Return the slot to give up: a dead one, else the one whose value the ring will lap first."""
-        return min(
-            self._slots(low), key=lambda slot: self._words[slot + 2] if self._is_alive(slot, now) else -1
-        )
+        first = self._first_slot(low)
+        slots = range(first, first + _BUCKET_WORDS, _SLOT_WORDS)
+        return min(slots, key=lambda slot: self._words[slot + 2] if self._is_alive(slot, now) else -1)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Protocol
 from dbless_gateway.admin.catalog import Catalog
 from dbless_gateway.admin.changes import Change, Written
 from dbless_gateway.config.problems import Problem
-from dbless_gateway.plugins.proxy_cache import describe_stored, storage_key
+from dbless_gateway.pdk.cache_keys import storage_key
+from dbless_gateway.plugins.proxy_cache import describe_stored
 from dbless_gateway.runtime.health_views import HealthViews
 from dbless_gateway.runtime.report import NodeReport, ReloadReport
 from dbless_gateway.server.configurations import Configurations

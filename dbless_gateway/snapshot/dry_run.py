@@ -32,6 +32,10 @@ class _Idle:
         """Refuse."""
         raise _refusal()
 
+    def find(self, key: bytes, decode: Callable[[bytes], T]) -> NoReturn:
+        """Refuse."""
+        raise _refusal()
+
     def put(self, key: bytes, value: bytes, ttl_s: float) -> NoReturn:
         """Refuse."""
         raise _refusal()

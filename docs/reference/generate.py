@@ -151,7 +151,7 @@ def pdk() -> str:
         ("A request, as plugins see it", _prose(context), (context.Context,)),
         ("Its parts", "", _PARTS_OF_A_REQUEST),
         ("Who and where", _ENTITIES, (context.Consumer, context.Credential)),
-        ("Answering", "", (reply.Reply, plugin.ConfigError)),
+        ("Answering", "", (reply.Reply, reply.EncodedHeaders, plugin.ConfigError)),
         ("What the gateway lends", "", (plugin.PluginEnv, identity.Identities, plugin.Host, *_LENT)),
         ("Config and its schema", _prose(schema), (schema.Field,)),
         ("Tests of a plugin", _prose(testing), ()),

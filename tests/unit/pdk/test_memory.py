@@ -55,7 +55,9 @@ def test_the_cache_behaves_as_the_shared_one(kind: str) -> None:
     assert cache.get(b"a") is None
     assert cache.put(b"a", b"1", 10.0)
     assert cache.get(b"a") == b"1"
+    assert cache.find(b"a", bytes.decode) == "1"
     assert cache.delete(b"a")
+    assert cache.find(b"a", bytes.decode) is None
     assert not cache.delete(b"a")
     cache.put(b"a", b"2", 10.0)
     clock.now_s = 1011.0

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from dbless_gateway.pdk.cache_keys import storage_key
+from dbless_gateway.pdk.cached_response import encode_entry
 from dbless_gateway.pdk.reply import Reply
 from dbless_gateway.plugins import proxy_cache
-from dbless_gateway.plugins.proxy_cache import Entry, describe_stored, storage_key
+from dbless_gateway.plugins.proxy_cache import describe_stored
 from tests.support.plugin_context import (
     START,
     FakeContext,
@@ -301,7 +303,7 @@ def test_an_entry_of_another_version_is_dropped() -> None:
     gateway = Gateway()
     gateway.ask()
     key = storage_key(sha256(b"default|GET|GET / HTTP/1.1||").hexdigest())
-    gateway.host.cache.put(key, Entry(200, [], b"", START, 30, version=0).encode(), 30)
+    gateway.host.cache.put(key, b"\0" + encode_entry(200, [], b"", START, 30)[1:], 30)
 
     assert gateway.statuses(FakeContext(), FakeContext()) == ["Bypass", "Hit"]
 
@@ -327,7 +329,7 @@ def test_a_response_that_breaks_off_is_not_stored() -> None:
 def test_an_entry_describes_itself() -> None:
     headers = [("X-A", "1"), ("Set-Cookie", "a=1"), ("set-cookie", "b=2")]
 
-    assert describe_stored(Entry(200, headers, b"{}", START, 30).encode()) == {
+    assert describe_stored(encode_entry(200, headers, b"{}", START, 30)) == {
         "status": 200,
         "headers": {"x-a": "1", "set-cookie": ["a=1", "b=2"]},
         "body": "{}",
@@ -339,7 +341,8 @@ def test_an_entry_describes_itself() -> None:
 
 
 @pytest.mark.parametrize(
-    "stored", [b"", b"\0\0", b"\0\0\0\2{}", b"\0\0\0\2[]", b"\0\0\0\1x", b"\0\0\0\0015", b"\xff" * 40]
+    "stored",
+    [b"", b"\0\0", b"\0\0\0\2{}", b"\0\0\0\2[]", b"\0\0\0\1x", b"\0\0\0\0015", b"\xff" * 40, b"\1\0\xc8"],
 )
 def test_half_an_entry_is_none(stored: bytes) -> None:
     assert describe_stored(stored) is None

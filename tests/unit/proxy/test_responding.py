@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from dbless_gateway.pdk.reply import Reply
+from dbless_gateway.pdk.reply import EncodedHeaders, Reply
 from dbless_gateway.proxy.options import ProxyOptions
 from dbless_gateway.proxy.responding import with_charset
 from tests.support.client import request_bytes
@@ -72,6 +73,30 @@ def test_headers_of_a_proxied_response(
 @pytest.mark.parametrize(("options", "missing"), TOKENS)
 def test_headers_of_a_reply(make_stage: MakeStage, options: dict[str, Any], missing: set[str]) -> None:
     assert present(replied(make_stage, Reply(200, b"x"), **options)) == REPLIED - missing
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        (("Content-Type", "text/plain"), ("X-A", "1"), ("Set-Cookie", "a"), ("Set-Cookie", "b")),
+        (("X-A", ""), ("content-type", "application/json")),
+        (("Connection", "Upgrade"), ("Upgrade", "HTTP/2")),
+        (),
+    ],
+)
+@pytest.mark.parametrize("is_filtered", [False, True])
+def test_encoded_headers_of_a_reply_are_sent_like_any(
+    make_stage: MakeStage, headers: tuple[tuple[str, str], ...], is_filtered: bool
+) -> None:
+    def sent(headers: tuple[tuple[str, str], ...]) -> list[tuple[str, str]]:
+        steps = {"header_filter": lambda ctx: None} if is_filtered else {}
+        plugin = SimpleNamespace(access=lambda ctx: Reply(200, b"x", headers), **steps)
+        client = make_stage(plugins=[plugin]).connect()
+        client.send(request_bytes())
+        response = client.read_response()
+        return sorted((name.lower(), value) for name, value in response.headers if name not in KONG_HEADERS)
+
+    assert sent(EncodedHeaders(headers)) == sent(headers)
 
 
 def test_reply_on_behalf_of_the_target_looks_proxied(make_stage: MakeStage) -> None:

@@ -135,3 +135,89 @@ def test_workers_see_each_others_values_whole() -> None:
     assert seen is not None
     assert len(seen) == 1299
     cache.close()
+
+
+def decode(value: bytes) -> list[bytes]:
+    return [value]
+
+
+def test_finds_the_very_object_of_the_last_time_while_the_value_is_the_same(cache: RingCache) -> None:
+    cache.put(b"a", b"1", 60)
+    first = cache.find(b"a", decode)
+
+    assert first == [b"1"]
+    assert cache.find(b"a", decode) is first
+    cache.put(b"a", b"1", 60)
+    assert cache.find(b"a", decode) == [b"1"]
+    assert cache.find(b"a", decode) is not first
+
+
+def test_does_not_find_what_was_decoded_before_but_is_gone() -> None:
+    clock = [1000.0]
+    cache = RingCache.create(ring_bytes=8 * 1024, now=lambda: clock[0])  # A single bucket.
+
+    def find_again(key: bytes = b"a") -> list[bytes] | None:
+        cache.put(key, b"1", 60)
+        assert cache.find(key, decode) == [b"1"]
+        return None
+
+    find_again()
+    cache.delete(b"a")
+    assert cache.find(b"a", decode) is None
+    find_again()
+    cache.clear()
+    assert cache.find(b"a", decode) is None
+    find_again()
+    for index in range(8):
+        cache.put(b"key-%d" % index, b"v", 60)
+    assert cache.find(b"a", decode) is None, "its slot was given up"
+    find_again()
+    for _ in range(9):
+        cache.put(b"large", bytes(1000), 60)
+    assert cache.find(b"a", decode) is None, "the ring lapped it"
+    find_again()
+    clock[0] += 60
+    assert cache.find(b"a", decode) is None
+    cache.close()
+
+
+def test_an_empty_value_does_not_pass_for_the_next_one(cache: RingCache) -> None:
+    cache.put(b"a", b"", 60)
+    assert cache.find(b"a", decode) == [b""]
+    cache.put(b"a", b"1", 60)
+
+    assert cache.find(b"a", decode) == [b"1"]
+
+
+def test_what_is_decoded_stays_within_its_bound() -> None:
+    cache = RingCache.create(ring_bytes=64 * 1024 * 1024)
+    keys = [b"key-%d" % index for index in range(100)]
+    objects = {}
+    for key in keys:
+        cache.put(key, bytes(200_000), 60)
+        objects[key] = cache.find(key, decode)
+    kept = [key for key in keys[::-1] if cache.find(key, decode) is objects[key]]
+
+    assert 30 <= len(kept) < 42
+    assert set(kept) <= set(keys[-len(kept) - 1 :]), "the oldest went first"
+    cache.put(b"huge", bytes(1_000_000), 60)
+    assert cache.find(b"huge", decode) is not cache.find(b"huge", decode)
+    cache.close()
+
+
+def test_a_worker_finds_no_more_what_another_replaced_or_deleted() -> None:
+    cache = RingCache.create(ring_bytes=32 * 1024, workers=2)
+    other = RingCache.attach(os.dup(cache.fd), workers=2)
+    cache.put(b"a", b"1", 60)
+    assert cache.find(b"a", decode) == other.find(b"a", decode) == [b"1"]
+
+    other.put(b"a", b"2", 60)
+    assert cache.find(b"a", decode) == [b"2"]
+    other.delete(b"a")
+    assert cache.find(b"a", decode) is None
+    cache.put(b"a", b"3", 60)
+    assert other.find(b"a", decode) == [b"3"]
+    cache.clear()
+    assert other.find(b"a", decode) is None
+    cache.close()
+    other.close()
