@@ -34,6 +34,7 @@ from dbless_gateway.config.root import Root, read_roots
 from dbless_gateway.config.rows import RowMaker
 from dbless_gateway.config.rules import Judge
 from dbless_gateway.config.schemas import load_schemas
+from dbless_gateway.config.sound import sound_part
 from dbless_gateway.config.source import DEFAULT_MAX_BYTES, Source, Text, read_sources
 from dbless_gateway.config.tree import collect_drafts
 from dbless_gateway.config.vaults import resolve_references
@@ -75,10 +76,12 @@ class LoadOptions:
 class Loaded:
     """``entities`` is None exactly when one of the problems is an error; warnings may come with either.
 
+    ``sound`` are the entities without an error then, to be looked at for more problems and for nothing else.
     ``has_surprises`` tells whether there are scalars that YAML 1.1 reads in a way that few people expect.
     """
 
     entities: Entities | None
+    sound: Entities | None
     problems: list[Problem]
     sources: Sequence[Text]
     has_surprises: bool
@@ -125,6 +128,7 @@ def load(
     usable = not report.has_errors() and not brought.problems
     return Loaded(
         entities if usable else None,
+        None if usable else entities,
         [*brought.problems, *report.problems],
         texts,
         has_surprises,
@@ -153,7 +157,7 @@ def _texts(sources: Sequence[Source], options: LoadOptions, report: Report) -> l
     return texts
 
 
-def _link(roots: list[Root], texts: list[Text], options: LoadOptions, report: Report) -> Entities | None:
+def _link(roots: list[Root], texts: list[Text], options: LoadOptions, report: Report) -> Entities:
     schemas = load_schemas()
     judge = Judge(schemas, report, options.router_flavor, fast=options.fast_validation)
     rows = RowMaker()
@@ -168,7 +172,9 @@ def _link(roots: list[Root], texts: list[Text], options: LoadOptions, report: Re
     members = _connect(drafts, report)
     secrets = resolve_references(drafts, schemas, options.environ, report, mock=options.mock_env)
     if report.has_errors():
-        return None
+        drafts = sound_part(drafts, schemas)
+        ids = {draft.id for draft in drafts}
+        members = [pair for pair in members if ids.issuperset(pair)]
     now = options.now if options.now is not None else time.time()
     transform = all(root.transform for root in roots)
     digest = _hash(texts) if drafts else EMPTY_HASH

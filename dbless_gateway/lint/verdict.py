@@ -103,7 +103,7 @@ def _examine(sources: Sequence[Source], options: LoadOptions, lints: Collection[
     if sum(len(text.text) for text in loaded.sources) >= _LARGE:
         _give_back_freed()
     entities = loaded.entities
-    problems, snapshot = _compile(entities, options)
+    problems, snapshot = _compile(entities or loaded.sound, options)
     found: list[tuple[Where, Finding | Later]] = []
     secrets = False
     if snapshot is not None and entities is not None:

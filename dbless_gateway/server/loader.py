@@ -65,9 +65,11 @@ class Checked(NamedTuple):
 def check(request: LoadRequest) -> Checked:
     """Load and compile."""
     loaded = load(_sources(request), loading_options(request))
-    entities, problems, texts = loaded.entities, loaded.problems, loaded.texts
+    entities, sound, problems, texts = loaded.entities, loaded.sound, loaded.problems, loaded.texts
     # The parsed files are most of the memory, and the compiler needs none of it.
     del loaded
+    if sound is not None:
+        problems = problems + _compiling_problems(request, sound)
     return compiled(request, entities, problems, texts)
 
 
@@ -88,12 +90,9 @@ def compiled(
     problems = list(problems)
     certificates: tuple[CertificateExpiry, ...] = ()
     if entities is not None:
-        options = CompileOptions(
-            request.options.router_flavor, request.options.target_tls, request.options.tls
-        )
-        snapshot = compile_snapshot(entities, DryRunHost(), options)
-        if isinstance(snapshot, list):
-            entities, problems = None, problems + snapshot
+        found = _compiling_problems(request, entities)
+        if found:
+            entities, problems = None, problems + found
         else:
             revealed = reveal(entities).entities
             problems += _expiring(revealed)
@@ -101,6 +100,13 @@ def compiled(
     schemas = foreign_schemas(request.plugins.enabled) if entities is not None else {}
     wanted = tuple(texts.items()) if request.wants_texts else ()
     return Checked(entities, problems, wanted, schemas, certificates)
+
+
+def _compiling_problems(request: LoadRequest, entities: Entities) -> list[Problem]:
+    """Return what shows only when entities are compiled."""
+    options = CompileOptions(request.options.router_flavor, request.options.target_tls, request.options.tls)
+    snapshot = compile_snapshot(entities, DryRunHost(), options)
+    return snapshot if isinstance(snapshot, list) else []
 
 
 def _expiring(revealed: Entities) -> list[Problem]:

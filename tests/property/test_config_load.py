@@ -25,6 +25,9 @@ from dbless_gateway.config.load import Loaded, LoadOptions, load
 from dbless_gateway.config.positions import read_yaml
 from dbless_gateway.config.slices import Assembler, to_slices
 from dbless_gateway.config.source import Source
+from dbless_gateway.snapshot.certificates import TlsPolicy
+from dbless_gateway.snapshot.compile import CompileOptions, compile_snapshot
+from dbless_gateway.snapshot.dry_run import DryRunHost
 
 NOW = 1_700_000_000.25
 
@@ -208,7 +211,10 @@ def _verdicts(loaded: Loaded) -> list[tuple[str, str, str]]:
 @given(DOCUMENTS)
 def test_no_document_raises_and_both_validators_agree(document: dict[str, Any]) -> None:
     text = json.dumps(document | {"_format_version": "3.0"}, default=str)
-    assert _verdicts(_load(text)) == _verdicts(_load(text, fast=False))
+    loaded = _load(text)
+    assert _verdicts(loaded) == _verdicts(_load(text, fast=False))
+    if loaded.sound is not None:
+        compile_snapshot(loaded.sound, DryRunHost(), CompileOptions(tls=TlsPolicy()))
 
 
 # ``1e3`` is a number to Kong and text to PyYAML, which therefore writes it without quotes.
