@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from dbless_gateway.config.export import export
 from dbless_gateway.config.load import Loaded
 from dbless_gateway.config.schemas import load_schemas
+from dbless_gateway.snapshot.compile import CompileOptions, compile_snapshot
+from dbless_gateway.snapshot.dry_run import DryRunHost
 from tests.compat.config.cases import load_text
 
 REFERENCE = "{vault://env/x}"
@@ -77,6 +79,8 @@ def _check(document: dict[str, Any]) -> None:
     text = json.dumps(document | {"_format_version": "3.0"})
     loaded = load_text(text, seed=b"")
     assert _verdicts(load_text(text, seed=b"", fast_validation=False)) == _verdicts(loaded)
+    if loaded.sound is not None:
+        compile_snapshot(loaded.sound, DryRunHost(), CompileOptions())
     if loaded.entities is not None:
         assert load_text(json.dumps(export(loaded.entities)), seed=b"").entities is not None
 
