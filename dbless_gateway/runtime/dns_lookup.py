@@ -30,6 +30,7 @@ import dns.rrset
 
 from dbless_gateway.runtime.dns_answer import Answer, Record
 from dbless_gateway.runtime.resolver_options import ResolverOptions
+from dbless_gateway.runtime.turnstile import Turnstile
 
 EMPTY = "dns client error: 101 empty record received"
 RECURSION = "recursion detected"
@@ -55,6 +56,8 @@ class Lookup:
     def __init__(self, options: ResolverOptions) -> None:
         self._options = options
         self._backend: Any = dns.asyncbackend.get_backend("asyncio")
+        # A question costs about 0.3 ms, and thousands of names may be asked for at the same time.
+        self._turnstile = Turnstile()
 
     async def resolve(self, name: str, last_kind: str | None) -> Answer:
         """Return what is known about ``name`` right now; ``last_kind`` is the type that succeeded before."""
@@ -184,6 +187,7 @@ class Lookup:
         error = "dns client error: no name server answered"
         for _ in range(self._options.attempts):
             for host, port in self._options.nameservers:
+                await self._turnstile.passed()
                 try:
                     response = await self._ask_server(query, host, port)
                 except (OSError, dns.exception.DNSException, EOFError) as failure:

@@ -25,3 +25,16 @@ def child_environment() -> dict[str, str]:
         known = [path for path in [environment.get("PYTHONPATH")] if path]
         environment["PYTHONPATH"] = os.pathsep.join([str(_PACKAGE_FOLDER), *known])
     return environment
+
+
+def worker_environment() -> dict[str, str]:
+    """Return the environment of a process that must not stall: ours, with another habit of the C library's.
+
+    It keeps small pieces that are freed aside, and joins all of them when a large one is freed or asked for.
+    After the 10,000 regexes of an old configuration that is a turn of 17 ms; joined at once they cost no more.
+    """
+    environment = child_environment()
+    # In front: who has set the same means it. Other libraries than glibc do not look here.
+    known = [tunables for tunables in [environment.get("GLIBC_TUNABLES")] if tunables]
+    environment["GLIBC_TUNABLES"] = ":".join(["glibc.malloc.mxfast=0", *known])
+    return environment

@@ -31,7 +31,7 @@ from dbless_gateway.server.control import (
     Stop,
     encode,
 )
-from dbless_gateway.server.spawning import child_environment
+from dbless_gateway.server.spawning import worker_environment
 
 # A compile that takes longer than this hangs; the worker is replaced.
 ANSWER_TIMEOUT_S = 60.0
@@ -64,7 +64,7 @@ class WorkerProcess:
         with theirs:
             process = await asyncio.create_subprocess_exec(
                 *(*command, str(theirs.fileno())),
-                env=child_environment(),
+                env=worker_environment(),
                 stdin=asyncio.subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(), *fds),
             )
