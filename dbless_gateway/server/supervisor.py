@@ -181,6 +181,8 @@ class Supervisor:
         served = self._pool.configuration
         assert served is not None
         if loaded.hash == served.hash:
+            # The files say what is served, even if it was recalled because they did not.
+            self._configurations.serves_last_good = False
             return self._history.unchanged(loaded, began)
         receipt = Receipt()
         problems = await self._pool.move(loaded, receipt)

@@ -78,3 +78,19 @@ def test_without_one_the_start_fails(tmp_path: Path) -> None:
     file.write_text(BROKEN)
     with start(file, wait=False) as gateway:
         assert gateway.process.wait(60) == EXIT_INVALID
+
+
+def test_a_file_that_is_again_what_it_was_is_the_configuration(tmp_path: Path) -> None:
+    """Nothing changes for requests then, but nobody shall look for a broken file that is none."""
+    file = tmp_path / "kong.yaml"
+    with Origin() as origin:
+        good = document(service(origin.address, "/last"))
+        file.write_text(good)
+        with start(file):
+            pass
+        file.write_text(BROKEN)
+        with start(file) as gateway:
+            assert readiness(gateway)[1] == {"message": "ready", "configuration": "last-good"}
+            file.write_text(good)
+            assert command(gateway, "reload").stdout.startswith("unchanged: ")
+            assert readiness(gateway)[1] == {"message": "ready"}
