@@ -3,7 +3,7 @@
 ``python -m benchmarks.soak_idle [connections] [--tls]`` starts a gateway with one worker on free ports, sends
 a request on each connection and leaves all of them open. Exits with 1 when the worker is larger than the
 limit. Needs as many file descriptors as connections, here and in the gateway (``ulimit -n``). Seen with
-CPython 3.11: 62 MiB in all without TLS (2 KiB for each connection), 285 MiB with it (25 KiB, mostly
+CPython 3.11: 62 MiB in all without TLS (2 KiB for each connection), 223 MiB with it (19 KiB, mostly
 OpenSSL's).
 """
 
