@@ -67,9 +67,14 @@ class _Description:
 def _make(cls: type, *, frozen: bool, eq: bool) -> type:
     """Make the class anew, because slots cannot be added to one."""
     content = dict(cls.__dict__)
+    types = content.get("__annotations__", {})
+    if not all(isinstance(kind, str) for kind in types.values()):
+        # Compiled: a native class has its slots, and only the real decorator can complete it.
+        import dataclasses
+
+        return dataclasses.dataclass(frozen=frozen, eq=eq)(cls)
     for of_the_first in ("__dict__", "__weakref__"):
         content.pop(of_the_first, None)
-    types = content.get("__annotations__", {})
     names = tuple([name for name in types if not types[name].startswith("ClassVar")])
     given = {name: content.pop(name, ...) for name in names}
     fields = {name: value if isinstance(value, _Field) else _Field(value) for name, value in given.items()}

@@ -13,7 +13,7 @@ from dbless_gateway.runtime.pools import Pools
 from dbless_gateway.runtime.timers import Timers
 from dbless_gateway.runtime.upstreams import Upstreams
 from dbless_gateway.snapshot.model import Snapshot
-from dbless_gateway.snapshot.steps import PluginTimer
+from dbless_gateway.snapshot.plugin_timer import PluginTimer
 
 
 class RuntimeState:

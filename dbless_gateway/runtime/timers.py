@@ -11,7 +11,7 @@ import asyncio
 import inspect
 from collections.abc import Iterable
 
-from dbless_gateway.snapshot.steps import PluginTimer
+from dbless_gateway.snapshot.plugin_timer import PluginTimer
 
 
 class Timers:

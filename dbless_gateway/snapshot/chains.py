@@ -18,7 +18,8 @@ from typing import Any, Final
 from dbless_gateway.config.entities import Plugin
 from dbless_gateway.config.records import dataclass
 from dbless_gateway.snapshot.loans import Loan
-from dbless_gateway.snapshot.steps import BodyStep, Chain, PluginTimer, Step
+from dbless_gateway.snapshot.plugin_timer import PluginTimer
+from dbless_gateway.snapshot.steps import BodyStep, Chain, Step
 
 # Chains of consumers kept per route; a chain costs well under a kilobyte.
 _MAX_REMEMBERED_CHAINS: Final = 1000

@@ -15,7 +15,8 @@ from dbless_gateway.config.records import dataclass, field
 from dbless_gateway.pdk.identity import Identities
 from dbless_gateway.routing.router import Router
 from dbless_gateway.snapshot.plan import CompiledRoute
-from dbless_gateway.snapshot.steps import Chain, PluginTimer, Step
+from dbless_gateway.snapshot.plugin_timer import PluginTimer
+from dbless_gateway.snapshot.steps import Chain, Step
 
 if TYPE_CHECKING:
     from dbless_gateway.snapshot.certificates import ServerCertificates

@@ -22,7 +22,7 @@ from dbless_gateway.snapshot.chains import Instance
 from dbless_gateway.snapshot.foreign_plugins import find_foreign, line_in, told
 from dbless_gateway.snapshot.loans import Loan
 from dbless_gateway.snapshot.plugin_steps import forgiven, measured
-from dbless_gateway.snapshot.steps import PluginTimer
+from dbless_gateway.snapshot.plugin_timer import PluginTimer
 
 _PACKAGE = "dbless_gateway.plugins"
 # More often than that is a loop that should be a queue; beyond a week nobody would notice a mistake.

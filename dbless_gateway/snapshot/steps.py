@@ -1,14 +1,11 @@
-"""The steps of plugins as they run: by phase for an exchange, and now and then for themselves."""
+"""The steps of plugins as they run for an exchange, by phase."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dbless_gateway.config.records import dataclass
-
-if TYPE_CHECKING:
-    import logging
 
 # A step is one handler's bound method of one phase. The context is the proxy's exchange.
 Step = Callable[[Any], Any]
@@ -31,13 +28,3 @@ class Chain:
     changes_body: bool = False  # some body_filter may change the length
     response: tuple[Step, ...] = ()  # with any of these, the target's response is held back
     reads_body: bool = False  # some step of the response's side wants to see its body
-
-
-@dataclass(frozen=True, slots=True)
-class PluginTimer:
-    """What a plugin does every now and then, in each worker, while its configuration is served."""
-
-    plugin_id: str
-    period_s: float
-    run: Callable[[], Any]  # may return an awaitable
-    log: logging.Logger

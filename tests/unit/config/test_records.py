@@ -120,3 +120,12 @@ def test_dataclasses_is_not_needed() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+def test_a_native_class_is_completed_in_place() -> None:
+    """Classes of the compiled build have types for annotations, and cannot be made anew."""
+    native: Any = type("Native", (), {"__annotations__": {"left": int, "right": str}, "right": "r"})
+    assert dataclass(frozen=True, slots=True)(native) is native
+    assert native(1) == native(1, "r")
+    with pytest.raises(FrozenInstanceError):
+        native(1).left = 2

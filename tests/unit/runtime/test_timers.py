@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dbless_gateway.runtime.timers import Timers
-from dbless_gateway.snapshot.steps import PluginTimer
+from dbless_gateway.snapshot.plugin_timer import PluginTimer
 
 PERIOD_S = 0.01
 LOG = logging.getLogger("tests.timer")
