@@ -302,4 +302,6 @@ class Handshakes:
 
 
 def _reason(error: ssl.SSLError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"certificate verification failed: {error.verify_message}"
     return (error.reason or "the connection broke").replace("_", " ").lower()

@@ -234,6 +234,17 @@ def test_a_client_is_told_why_it_is_refused(stage: Stage, server: ssl.SSLContext
     assert "client 192.0.2.7: the TLS handshake failed: no shared cipher" in log_of(stage)
 
 
+def test_the_log_names_what_is_wrong_with_a_certificate_of_a_client(stage: Stage) -> None:
+    people, strangers = Authority("People"), Authority("Strangers")
+    policy = TlsPolicy(client_authorities=people.cert, verify_client="on")
+    listener = client_context(policy, [KeyPair(*people.issue("gateway.test"))], lambda: NO_CERTIFICATES)
+    client = connected(stage, listener, TLS_1_2)
+    client = TlsEnd(client.raw, TLS_1_2, trusting(None, strangers.issue("bob.test")))
+    with pytest.raises(ssl.SSLError, match="UNKNOWN_CA"):
+        client.shake()
+    assert "certificate verification failed: unable to get local issuer certificate" in log_of(stage)
+
+
 def test_damaged_records_end_the_connection(stage: Stage, server: ssl.SSLContext) -> None:
     client = connected(stage, server).shake()
     damaged = bytearray(client.encrypted(request_bytes()))
