@@ -11,7 +11,7 @@ import logging
 import ssl
 import sys
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from dbless_gateway.config.entities import Entities
@@ -33,7 +33,8 @@ from dbless_gateway.server.access_log import AccessLog
 from dbless_gateway.server.bus import ChannelBus
 from dbless_gateway.server.control import Boot
 from dbless_gateway.server.dns import resolver_options
-from dbless_gateway.server.engine import Outcome
+from dbless_gateway.server.engine import Outcome, Steps
+from dbless_gateway.server.importing import import_gently, not_yet_imported
 from dbless_gateway.snapshot.compile import CompileOptions, compile_steps
 from dbless_gateway.snapshot.disposal import dispose_steps
 from dbless_gateway.snapshot.model import Snapshot
@@ -84,9 +85,11 @@ class GatewayEngine:
         """Return an assembler for the next configuration."""
         return Assembler()
 
-    def build_steps(self, entities: Entities) -> Generator[None, None, Outcome]:
+    def build_steps(self, entities: Entities) -> Steps[Outcome]:
         """Compile, and prepare the state of new upstreams."""
         self._version += 1
+        if self._gateway is not None:
+            yield from _import_steps(entities)
         options = CompileOptions(
             self._options.router_flavor,
             self._options.target_tls,
@@ -121,7 +124,7 @@ class GatewayEngine:
         balancers = {f"balancers_{what}": count for what, count in self._runtime.upstreams.moves().items()}
         return {**balancers, "idle_connections_kept": self._runtime.pools.count()}
 
-    def tidy_steps(self) -> Generator[None, None, bool]:
+    def tidy_steps(self) -> Steps[bool]:
         """Put away old snapshots that nobody uses any more; tell whether all are."""
         waiting, self._left_over = self._left_over, []
         while waiting:
@@ -162,6 +165,13 @@ class GatewayEngine:
         """Open the access log anew."""
         if self._access_log is not None:
             self._access_log.reopen()
+
+
+def _import_steps(entities: Entities) -> Steps[None]:
+    """Import what the configuration uses for the first time, beside the loop."""
+    modules = not_yet_imported(plugin.name for plugin in entities.plugins if plugin.enabled)
+    if modules:
+        yield asyncio.get_running_loop().run_in_executor(None, import_gently, modules)
 
 
 def _loss_counter(metrics: SharedMetrics) -> Callable[[str, int], None]:

@@ -17,11 +17,11 @@ import asyncio
 import gc
 import time
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from dbless_gateway.config.entities import Entities
-from dbless_gateway.server.engine import Assembler, Outcome
+from dbless_gateway.server.engine import Assembler, Outcome, Steps
 
 # How long one turn may work. A request waits for two turns, its own and its target's: with bursts as long as
 # what a loop's turn takes anyway (0.1 to 0.6 ms at the 99th percentile) its wait stays within about twice of that.
@@ -32,11 +32,14 @@ Result = TypeVar("Result")
 
 
 class Drive(Generic[Result]):
-    """Runs a generator to its end, a burst in each turn of the loop; calls back with what it returned."""
+    """Runs a generator to its end, a burst in each turn of the loop; calls back with what it returned.
+
+    A step that waits for something outside of the loop yields its future.
+    """
 
     def __init__(
         self,
-        steps: Generator[None, None, Result],
+        steps: Steps[Result],
         on_done: Callable[[Result], None],
         loop: asyncio.AbstractEventLoop,
     ) -> None:
@@ -44,20 +47,31 @@ class Drive(Generic[Result]):
         self._on_done = on_done
         self._loop = loop
         self._turn: asyncio.Handle | None = loop.call_soon(self._burst)
+        self._awaited: asyncio.Future[None] | None = None
 
     def cancel(self) -> None:
         """Give up; the call back does not happen."""
         if self._turn is not None:
             self._turn.cancel()
             self._turn = None
+        if self._awaited is not None:
+            self._awaited.remove_done_callback(self._go_on)
+            self._awaited = None
         self._steps.close()
+
+    def _go_on(self, awaited: asyncio.Future[None]) -> None:
+        self._awaited = None
+        self._burst()
 
     def _burst(self) -> None:
         self._turn = None
         deadline = time.perf_counter() + BURST_S
         try:
             while time.perf_counter() < deadline:
-                next(self._steps)
+                self._awaited = next(self._steps)
+                if self._awaited is not None:
+                    self._awaited.add_done_callback(self._go_on)
+                    return
         except StopIteration as end:
             self._on_done(end.value)
         else:
@@ -72,7 +86,7 @@ class Build:
         *,
         slices: int,
         assembler: Assembler,
-        build_steps: Callable[[Entities], Generator[None, None, Outcome]],
+        build_steps: Callable[[Entities], Steps[Outcome]],
         on_done: Callable[[Outcome], None],
         loop: asyncio.AbstractEventLoop,
     ) -> None:

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Generator, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from dbless_gateway.config.entities import Entities
 from dbless_gateway.config.problems import Problem
 
 # What compiling ends with: a snapshot (opaque here), or the problems because of which there is none.
 Outcome = Any | tuple[Problem, ...]
+
+# Work in small steps; one that waits for something outside of the loop yields its future.
+Result = TypeVar("Result")
+Steps = Generator[asyncio.Future[None] | None, None, Result]
 
 
 class Assembler(Protocol):
@@ -33,7 +37,7 @@ class Engine(Protocol):
     def new_assembler(self) -> Assembler:
         """Return an assembler for the next configuration."""
 
-    def build_steps(self, entities: Entities) -> Generator[None, None, Outcome]:
+    def build_steps(self, entities: Entities) -> Steps[Outcome]:
         """Compile, and make ready whatever the snapshot needs beside it, in small steps."""
 
     def discard(self, snapshot: Any) -> None:
@@ -45,7 +49,7 @@ class Engine(Protocol):
     def receipt(self) -> Mapping[str, int]:
         """Return what the last swap kept and what it made anew, by count."""
 
-    def tidy_steps(self) -> Generator[None, None, bool]:
+    def tidy_steps(self) -> Steps[bool]:
         """Put away in small steps what swaps left behind; tell whether nothing is left."""
 
     def start_draining(self) -> None:

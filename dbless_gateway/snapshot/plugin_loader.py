@@ -32,13 +32,19 @@ _MAX_PERIOD_S = 7 * 24 * 3600
 
 def find_module(name: str) -> ModuleType | None:
     """Return the module of a plugin, or None when this version does not have it."""
-    if not name.replace("-", "").isalnum():
-        return None
-    module_name = f"{_PACKAGE}.{name.replace('-', '_')}"
-    if importlib.util.find_spec(module_name) is None:
+    module_name = bundled_module(name)
+    if module_name is None:
         return find_foreign(name)
     module = importlib.import_module(module_name)
     return module if getattr(module, "NAME", None) == name else None
+
+
+def bundled_module(name: str) -> str | None:
+    """Return the name of the module that a plugin would have in this package, if there is one."""
+    if not name.replace("-", "").isalnum():
+        return None
+    module_name = f"{_PACKAGE}.{name.replace('-', '_')}"
+    return module_name if importlib.util.find_spec(module_name) is not None else None
 
 
 def is_bundled(name: str) -> bool:

@@ -12,6 +12,7 @@ import pytest
 import uvloop
 
 from dbless_gateway.server.building import BURST_S, Build, Drive
+from dbless_gateway.server.engine import Steps
 
 
 @pytest.fixture(autouse=True)
@@ -106,6 +107,46 @@ def test_the_loop_gets_a_turn_after_each_burst() -> None:
             turns += 1
             await asyncio.sleep(0)
         assert turns >= 4
+
+    run(scenario)
+
+
+def test_a_step_may_wait_for_something_outside_of_the_loop() -> None:
+    async def scenario(loop: asyncio.AbstractEventLoop) -> None:
+        outside, done = loop.create_future(), loop.create_future()
+
+        def steps() -> Steps[str]:
+            yield None
+            yield outside
+            yield None
+            return "done"
+
+        Drive(steps(), done.set_result, loop)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert not done.done()
+        outside.set_result(None)
+        assert await done == "done"
+
+    run(scenario)
+
+
+def test_who_waits_outside_can_be_cancelled() -> None:
+    async def scenario(loop: asyncio.AbstractEventLoop) -> None:
+        outside: asyncio.Future[None] = loop.create_future()
+        outcomes: list[str] = []
+
+        def steps() -> Steps[str]:
+            yield outside
+            return "done"
+
+        drive = Drive(steps(), outcomes.append, loop)
+        await asyncio.sleep(0)
+        drive.cancel()
+        outside.set_result(None)
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert outcomes == []
 
     run(scenario)
 
