@@ -31,5 +31,8 @@ _searching = _extension("_searching")
 split_request = _splitting.split_request
 split_response = _splitting.split_response
 # None: ``headers`` searches in a folded copy.
+all_values = getattr(_searching, "all_values", None)
 find_line = getattr(_searching, "find_line", None)
+first_value = getattr(_searching, "first_value", None)
+has_line = getattr(_searching, "has_line", None)
 with_lines = getattr(_searching, "with_lines", None)

@@ -15,7 +15,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Final
 
-from dbless_gateway.http1.extensions import find_line, with_lines
+from dbless_gateway.http1.extensions import all_values, find_line, first_value, has_line, with_lines
 
 # Header names are compared in lower case; "_" equals "-", as Kong and nginx treat them in look-ups.
 FOLD: Final = bytes(range(256)).lower().replace(b"_", b"-")
@@ -82,6 +82,9 @@ class Headers:
 
     def find(self, needle: bytes) -> bytes | None:
         """Return the first value for a prepared needle (``\\r\\nname:``)."""
+        if first_value is not None:
+            value: bytes | None = first_value(self.block, needle)
+            return value
         at = self._at(needle, 0)
         if at < 0:
             return None
@@ -95,6 +98,9 @@ class Headers:
 
     def find_all(self, needle: bytes) -> list[bytes]:
         """Return every value for a prepared needle."""
+        if all_values is not None:
+            found: list[bytes] = all_values(self.block, needle)
+            return found
         values: list[bytes] = []
         block = self.block
         at = self._at(needle, 0)
@@ -106,6 +112,14 @@ class Headers:
             values.append(block[start:end].strip(b" \t"))
             at = self._at(needle, end)
         return values
+
+    def has_any(self, needles: tuple[bytes, ...]) -> bool:
+        """Tell whether there is a line for any of these prepared needles."""
+        if has_line is not None:
+            found: bool = has_line(self.block, needles)
+            return found
+        folded = self._fold()
+        return any(folded.find(needle) >= 0 for needle in needles)
 
     def items(self) -> list[tuple[bytes, bytes]]:
         """Return all (name, value) pairs in order."""
@@ -208,8 +222,7 @@ class TextHeaders:
 
     def set(self, name: str, value: str) -> None:
         """Replace every value by this one, or add it."""
-        self.raw.cut(_text_needle(name))
-        self.add(name, value)
+        self.raw.set_together((name,), (value,))
 
     def add(self, name: str, value: str) -> None:
         """Append one more line."""

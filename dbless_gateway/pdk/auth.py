@@ -9,6 +9,7 @@ refusing those whose credentials are wrong: only who shows none at all is anonym
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from dbless_gateway.pdk.context import Context
 from dbless_gateway.pdk.errors import refuse
@@ -17,6 +18,8 @@ from dbless_gateway.pdk.reply import Reply
 
 # None: identified. A reply ends the request. Only who has to ask elsewhere waits.
 Outcome = Reply | Awaitable[Reply | None] | None
+# Identifies who sent a request, or refuses.
+Authenticate = Callable[[Context], Outcome]
 
 
 def challenge(scheme: str, realm: str | None) -> tuple[tuple[str, str], ...]:
@@ -44,7 +47,11 @@ class Gate:
         self._consumer_by_key = env.identities.consumer_by_id_or_username
         self._has_credentials = has_credentials if anonymous_on == "missing" else None
 
-    def run(self, ctx: Context, authenticate: Callable[[Context], Outcome]) -> Outcome:
+    def step(self, authenticate: Authenticate) -> Authenticate:
+        """Return the access step: without ``anonymous`` that is authenticating, and nothing else."""
+        return authenticate if self._anonymous is None else partial(self.run, authenticate=authenticate)
+
+    def run(self, ctx: Context, authenticate: Authenticate) -> Outcome:
         """Authenticate, or let pass, or turn into the anonymous consumer; a Reply ends the request."""
         if self._anonymous is None:
             return authenticate(ctx)

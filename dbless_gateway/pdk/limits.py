@@ -11,6 +11,8 @@ from math import inf
 from typing import Final
 
 from dbless_gateway.pdk.context import Context
+from dbless_gateway.pdk.errors import refuse
+from dbless_gateway.pdk.reply import Reply
 from dbless_gateway.pdk.windows import CurrentWindow, SlidingWindow, seconds_to_reset
 
 # Of the window that leaves least, after the headers of each window.
@@ -84,6 +86,11 @@ class Limits:
             remaining.append(rest - 1)
         return remaining, True
 
+    def take_back(self, increment: Increment, key: str, counted: int) -> None:
+        """A refused request must not count in the windows where it has been counted already."""
+        for limit in self.all[:counted]:
+            increment(key + limit.window.key, -1, None, 0.0)
+
     def show(
         self, ctx: Context, remaining: Sequence[float], now: float, waits_s: list[int] | None = None
     ) -> str:
@@ -106,6 +113,88 @@ class Limits:
         values += (tightest.text, least_text, reset)
         ctx.set_response_headers(self._header_names, tuple(values))
         return reset
+
+
+class Answers:
+    """What a client is told of its limits, and how it is refused."""
+
+    __slots__ = ("_limits", "_message", "_shows_headers", "_status")
+
+    def __init__(self, limits: Limits, status: int, message: str | None, *, shows_headers: bool) -> None:
+        self._limits = limits
+        self._status = status
+        self._message = message
+        self._shows_headers = shows_headers
+
+    def fits(self, ctx: Context, remaining: Sequence[float], now: float) -> None:
+        """Let a request pass that has been counted; ``remaining`` is behind it."""
+        if self._shows_headers:
+            self._limits.show(ctx, remaining, now)
+
+    def full(
+        self, ctx: Context, remaining: Sequence[float], now: float, waits_s: list[int] | None = None
+    ) -> Reply:
+        """Refuse a request."""
+        if not self._shows_headers:
+            return refuse(ctx, self._status, self._message)
+        reset = self._limits.show(ctx, remaining, now, waits_s)
+        return refuse(ctx, self._status, self._message, (("Retry-After", reset),))
+
+
+class CalendarCounting:
+    """Counts each request on this node in every window of the calendar, or in none when one of them is full."""
+
+    __slots__ = ("_identify", "_increment", "_key_prefix", "_now", "_read", "answers", "limits")
+
+    def __init__(
+        self,
+        limits: Limits,
+        answers: Answers,
+        key_prefix: str,
+        identify: Callable[[Context], str],
+        increment: Increment,
+        read: Read,
+        now: Callable[[], float],
+    ) -> None:
+        self.limits = limits
+        self.answers = answers
+        self._key_prefix = key_prefix
+        self._identify = identify
+        self._increment = increment
+        self._read = read
+        self._now = now
+
+    def run(self, ctx: Context) -> Reply | None:
+        """Do it; the access step of a rate limit that is local."""
+        return self.count(ctx, self.key_of(ctx), self._now())
+
+    def key_of(self, ctx: Context) -> str:
+        """Return under which name this caller is counted, to which the window's is added."""
+        return self._key_prefix + self._identify(ctx)
+
+    def count(self, ctx: Context, key: str, now: float) -> Reply | None:
+        """Count the request, tell the client where it stands, refuse it when a window is full."""
+        remaining, fits = self.limits.count(self._increment, key, now)
+        if not fits:
+            return self._refuse(ctx, key, len(remaining), now)
+        self.answers.fits(ctx, remaining, now)
+        return None
+
+    def _refuse(self, ctx: Context, key: str, counted: int, now: float) -> Reply:
+        limits = self.limits.all
+        self.limits.take_back(self._increment, key, counted)
+        for limit in limits:
+            limit.window.enter(now)
+        return self.answers.full(
+            ctx, [limit.value - self._read(key + limit.window.key) for limit in limits], now
+        )
+
+
+def consumer_or_ip(ctx: Context) -> str:
+    """Return what tells callers apart by default; whoever is not known is told apart by address."""
+    if ctx.consumer is not None:
+        return ctx.consumer.id
+    return ctx.credential.id if ctx.credential is not None else ctx.client_ip
 
 
 def number(value: float) -> str:

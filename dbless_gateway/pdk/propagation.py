@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from dbless_gateway.config.records import dataclass, replace
 from dbless_gateway.pdk.context import Context
-from dbless_gateway.pdk.record import set_log_value
+from dbless_gateway.pdk.log_values import set_log_value
 from dbless_gateway.pdk.tracing import FORMATS, InjectionError, TraceContext
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any, Literal
+from typing import Any
 
 import orjson
 
@@ -27,17 +27,15 @@ from dbless_gateway.pdk.expression import (
     ExpressionError,
     compile_expression,
 )
+from dbless_gateway.pdk.log_values import LOG_VALUES
 from dbless_gateway.pdk.plugin import ConfigError, PluginEnv
 from dbless_gateway.pdk.redaction import REDACTED, redacted_query, secret_names
 
 Record = dict[str, Any]
-Mode = Literal["set", "add", "replace"]
 
 # The only workspace there is; the id is the same on every node, as Kong's default workspace is for its tools.
 WORKSPACE_ID = "00000000-0000-0000-0000-000000000000"
 WORKSPACE_NAME = "default"
-
-_LOG_VALUES = "log.values"
 
 # Entities remembered as JSON objects per plugin; consumers can be a million.
 _REMEMBERED_ENTITIES = 10_000
@@ -46,14 +44,6 @@ _REMEMBERED_ENTITIES = 10_000
 _REMEMBERED_NAMES = 1000
 
 _UNESCAPED_DOT = re.compile(r"(?<!\\)\.")
-
-
-def set_log_value(ctx: Context, path: str, value: Any, mode: Mode = "set") -> None:
-    """Put a value into the record of this exchange; None takes the field away. The path is dotted.
-
-    Mode ``add`` leaves a field alone that is there, ``replace`` one that is not.
-    """
-    ctx.shared.setdefault(_LOG_VALUES, []).append((path, value, mode))
 
 
 def split_path(path: str) -> list[str]:
@@ -97,7 +87,7 @@ class Recorder:
             "workspace_name": WORKSPACE_NAME,
         }
         self._add_entities(record, ctx)
-        for name, value, mode in ctx.shared.get(_LOG_VALUES, ()):
+        for name, value, mode in ctx.shared.get(LOG_VALUES, ()):
             steps = split_path(name)
             if mode == "set" or _has(record, steps) == (mode == "replace"):
                 _place(record, steps, value)

@@ -13,7 +13,7 @@ from itertools import combinations
 
 from dbless_gateway.pdk.context import Context
 from dbless_gateway.pdk.errors import refuse
-from dbless_gateway.pdk.limits import Limit, Limits
+from dbless_gateway.pdk.limits import Answers, CalendarCounting, Limit, Limits, consumer_or_ip
 from dbless_gateway.pdk.plugin import ConfigError, PluginEnv
 from dbless_gateway.pdk.records import dataclass
 from dbless_gateway.pdk.redis_store import (
@@ -31,6 +31,9 @@ NAME = "rate-limiting"
 PRIORITY = 910
 
 NIL_UUID = "00000000-0000-0000-0000-000000000000"
+
+# Only who asks Redis waits.
+Outcome = Reply | Awaitable[Reply | None] | None
 
 # More often than this a synchronisation with Redis makes no sense; -1 asks Redis for each request.
 SHORTEST_SYNC_RATE_S = 0.02
@@ -64,23 +67,45 @@ class Config:
 class Handler:
     """Counts each request in every configured window, or in none when one of them is full."""
 
+    # Not a method, because most limits are counted by compiled code: a frame of the interpreter around it would
+    # cost what it saves.
+    access: Callable[[Context], Outcome]
+
     def __init__(self, config: Config, env: PluginEnv) -> None:
         _check(config)
-        self._is_sliding = config.window == "sliding"
-        make_window = SlidingWindow if self._is_sliding else CurrentWindow
-        self._limits = Limits(
+        make_window = SlidingWindow if config.window == "sliding" else CurrentWindow
+        limits = Limits(
             [
                 Limit(make_window(period), value)
                 for period in LENGTH_S
                 if (value := getattr(config, period)) is not None
             ]
         )
-        self._identify = _identifier(config)
-        self._key_prefix = f"ratelimit:{env.route_id or NIL_UUID}:{env.service_id or NIL_UUID}:"
-        self._shows_headers = not config.hide_client_headers
         # Kong's error writer knows 400 to 599 only; any other code is a failure of the plugin.
         code = config.error_code or 429
-        self._status, self._message = (int(code), config.error_message) if 400 <= code <= 599 else (500, None)
+        status, message = (int(code), config.error_message) if 400 <= code <= 599 else (500, None)
+        answers = Answers(limits, status, message, shows_headers=not config.hide_client_headers)
+        local = CalendarCounting(
+            limits,
+            answers,
+            f"ratelimit:{env.route_id or NIL_UUID}:{env.service_id or NIL_UUID}:",
+            _identifier(config),
+            env.host.counters.increment,
+            env.host.counters.read,
+            env.host.now,
+        )
+        is_simple = config.policy != "redis" and config.window != "sliding"
+        self.access = local.run if is_simple else _Counting(config, env, local).run
+
+
+class _Counting:
+    """Counts where ``CalendarCounting`` cannot: in Redis, and in windows that slide."""
+
+    def __init__(self, config: Config, env: PluginEnv, local: CalendarCounting) -> None:
+        self._local = local
+        self._limits = local.limits
+        self._answers = local.answers
+        self._is_sliding = config.window == "sliding"
         self._env = env
         self._redis = config.redis if config.policy == "redis" else None
         self._sync_rate_s = config.sync_rate
@@ -91,29 +116,23 @@ class Handler:
         self._read = env.host.counters.read
         self._now = env.host.now
 
-    def access(self, ctx: Context) -> Reply | Awaitable[Reply | None] | None:
+    def run(self, ctx: Context) -> Outcome:
         """Count the request, tell the client where it stands, refuse it when a window is full."""
-        key = self._key_prefix + self._identify(ctx)
+        key = self._local.key_of(ctx)
         now = self._now()
         if self._redis is not None and now >= self._ask_redis_at:
             return self._access_redis(ctx, key, self._redis)
-        return self._slide_here(ctx, key, now) if self._is_sliding else self._count_here(ctx, key, now)
+        return self._count_here(ctx, key, now)
 
     def _count_here(self, ctx: Context, key: str, now: float) -> Reply | None:
-        remaining, fits = self._limits.count(self._increment, key, now)
-        if not fits:
-            return self._refuse(ctx, key, len(remaining), now)
-        if self._shows_headers:
-            self._limits.show(ctx, remaining, now)
-        return None
+        return self._slide_here(ctx, key, now) if self._is_sliding else self._local.count(ctx, key, now)
 
     def _slide_here(self, ctx: Context, key: str, now: float) -> Reply | None:
         remaining, fits = self._limits.slide(self._increment, self._read, key, now)
         if not fits:
-            self._take_back(key, len(remaining))
+            self._limits.take_back(self._increment, key, len(remaining))
             return self._refuse_slid(ctx, self._slid_here(key, now), now)
-        if self._shows_headers:
-            self._limits.show(ctx, remaining, now)
+        self._answers.fits(ctx, remaining, now)
         return None
 
     def _slid_here(self, key: str, now: float) -> list[int]:
@@ -138,7 +157,7 @@ class Handler:
             self._env.log.error("failed to get usage: %s", error)
         if self._falls_back:
             self._ask_redis_at = self._now() + ASK_AGAIN_S
-            return self._slide_here(ctx, key, now) if self._is_sliding else self._count_here(ctx, key, now)
+            return self._count_here(ctx, key, now)
         return None if self._is_fault_tolerant else refuse(ctx, 500)
 
     async def _count(self, key: str, store: RedisStore, redis: RedisConfig) -> list[int]:
@@ -177,34 +196,20 @@ class Handler:
         name = f"{NAME}:{self._env.plugin_id}:{self._sync_rate_s}:{redis.identity()}"
         return self._env.host.resource(name, lambda: SyncedCounters(store, self._sync_rate_s))
 
-    def _refuse(self, ctx: Context, key: str, counted: int, now: float) -> Reply:
-        self._take_back(key, counted)
-        for limit in self._limits.all:
-            limit.window.enter(now)
-        remaining = [limit.value - self._read(key + limit.window.key) for limit in self._limits.all]
-        return self._answer_full(ctx, remaining, now)
-
-    def _take_back(self, key: str, counted: int) -> None:
-        """A refused request must not count in the windows where it has been counted already."""
-        for limit in self._limits.all[:counted]:
-            self._increment(key + limit.window.key, -1, None, 0.0)
-
     def _answer_counted(self, ctx: Context, before: list[int], now: float) -> Reply | None:
         for limit in self._limits.all:
             limit.window.enter(now)  # Another request may have entered the next one meanwhile.
         remaining = [limit.value - count for limit, count in zip(self._limits.all, before, strict=True)]
         if min(remaining) <= 0:
-            return self._answer_full(ctx, remaining, now)
-        if self._shows_headers:
-            self._limits.show(ctx, [rest - 1 for rest in remaining], now)
+            return self._answers.full(ctx, remaining, now)
+        self._answers.fits(ctx, [rest - 1 for rest in remaining], now)
         return None
 
     def _answer_slid(self, ctx: Context, before: list[int], now: float) -> Reply | None:
         remaining = self._slid_remaining(before, now)
         if min(remaining) <= 0:
             return self._refuse_slid(ctx, before, now)
-        if self._shows_headers:
-            self._limits.show(ctx, [rest - 1 for rest in remaining], now)
+        self._answers.fits(ctx, [rest - 1 for rest in remaining], now)
         return None
 
     def _refuse_slid(self, ctx: Context, before: list[int], now: float) -> Reply:
@@ -212,7 +217,7 @@ class Handler:
             limit.sliding.seconds_to_room(limit.value, current, previous, now)
             for limit, current, previous in zip(self._limits.all, before[::2], before[1::2], strict=True)
         ]
-        return self._answer_full(ctx, self._slid_remaining(before, now), now, waits_s)
+        return self._answers.full(ctx, self._slid_remaining(before, now), now, waits_s)
 
     def _slid_remaining(self, before: list[int], now: float) -> list[float]:
         remaining = []
@@ -220,14 +225,6 @@ class Handler:
             limit.window.enter(now)  # Another request may have entered the next one meanwhile.
             remaining.append(limit.value - limit.sliding.carried(previous, now) - current)
         return remaining
-
-    def _answer_full(
-        self, ctx: Context, remaining: list[float], now: float, waits_s: list[int] | None = None
-    ) -> Reply:
-        if not self._shows_headers:
-            return refuse(ctx, self._status, self._message)
-        reset = self._limits.show(ctx, remaining, now, waits_s)
-        return refuse(ctx, self._status, self._message, (("Retry-After", reset),))
 
 
 def _check(config: Config) -> None:
@@ -264,10 +261,4 @@ def _identifier(config: Config) -> Callable[[Context], str]:
         return lambda ctx: ctx.path if ctx.path == path else ctx.client_ip
     if config.limit_by == "ip":
         return lambda ctx: ctx.client_ip
-    return _consumer_or_ip
-
-
-def _consumer_or_ip(ctx: Context) -> str:
-    if ctx.consumer is not None:
-        return ctx.consumer.id
-    return ctx.credential.id if ctx.credential is not None else ctx.client_ip
+    return consumer_or_ip

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dbless_gateway.config.entities import Consumer, Credential, Route, Service
 from dbless_gateway.http1.headers import Headers, TextHeaders
-from dbless_gateway.pdk.identity import credential_identifier
 from dbless_gateway.pdk.query import parse_query
-from dbless_gateway.proxy.forwarding import drop_identity, identity_block
+from dbless_gateway.proxy.forwarding import drop_identity
 
 if TYPE_CHECKING:
     from dbless_gateway.balancing.hash_key import NewCookie
@@ -159,6 +158,7 @@ class ExchangeContext:
         "response_size",
         "response_view",
         "sent_at",
+        "sent_block",
         "started",
         "status",
         "upload",
@@ -187,6 +187,7 @@ class ExchangeContext:
     new_cookie: NewCookie | None
     pending_headers: list[tuple[tuple[str, ...], tuple[str, ...], bool]] | None
     response_view: ResponseView | None
+    sent_block: bytes
     status: int
     consumer: Consumer | None
     credential: Credential | None
@@ -197,7 +198,7 @@ class ExchangeContext:
     upstream_status: int | None
     response_size: int
     upload: Upload | None
-    _tries: list[dict[str, Any]] | None
+    _tries: list[tuple[Peer, float, int | None]] | None
     _shared: dict[str, Any] | None
     _query_args: dict[str, list[str | bool]] | None
 
@@ -387,18 +388,12 @@ class ExchangeContext:
         """Set consumer and credential; later plugins and the target see them."""
         self.consumer = consumer
         self.credential = credential
-        if consumer is not None:
-            named = credential_identifier(credential) if credential is not None else None
-            self.identity_block = identity_block(consumer.id, consumer.custom_id, consumer.username, named)
-            route = self.compiled_route
-            if route is not None:
-                self.chain = route.chains.for_consumer(consumer.id, self.position)
-        else:
-            self.identity_block = (
-                f"\r\nX-Credential-Identifier: {credential.id}".encode() if credential is not None else b""
-            )
+        block = self.identity_block = self.gateway.identity_blocks.of(consumer, credential)
+        route = self.compiled_route
+        if consumer is not None and route is not None:
+            self.chain = route.chains.for_consumer(consumer.id, self.position)
         if self.upstream_request is not None:
-            self.upstream_request.identify(self.identity_block)
+            self.upstream_request.identify(block)
 
     # The answer.
 
@@ -429,8 +424,8 @@ class ExchangeContext:
         if view is None:
             if not self.status:
                 raise RuntimeError("there is no response before header_filter")
-            # Nothing was sent, because the client had gone: the log still asks for the status.
-            view = self.response_view = ResponseView(self.status, Headers(b""))
+            # Only logs look at what was sent; where nothing was, because the client had gone, at the status.
+            view = self.response_view = ResponseView(self.status, Headers(self.sent_block))
         return view
 
     @property
@@ -478,11 +473,16 @@ class ExchangeContext:
     @property
     def tries(self) -> list[dict[str, Any]]:
         """What the balancer tried, in order."""
-        return self._tries or []
+        return [self._try_record(*noted) for noted in self._tries or ()]
 
     def note_try(self, peer: Peer, failed_with: int | None = None) -> None:
         """Remember one try for the logs."""
-        start = self.gateway.wall_clock(self.sent_at)
+        if self._tries is None:
+            self._tries = []
+        self._tries.append((peer, self.sent_at, failed_with))
+
+    def _try_record(self, peer: Peer, began_at: float, failed_with: int | None) -> dict[str, Any]:
+        start = self.gateway.wall_clock(began_at)
         record: dict[str, Any] = {
             "balancer_start": int(start * 1000),
             "balancer_start_ns": int(start * 1e9),
@@ -493,9 +493,7 @@ class ExchangeContext:
         }
         if failed_with is not None:
             record |= {"state": "failed", "code": failed_with}
-        if self._tries is None:
-            self._tries = []
-        self._tries.append(record)
+        return record
 
     @property
     def upstream_uri(self) -> str:

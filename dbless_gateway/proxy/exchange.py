@@ -117,6 +117,7 @@ class Exchange(Trying):
             None  # (.., replaces)
         )
         self.response_view: ResponseView | None = None
+        self.sent_block = b""  # the response's lines, as header_filter left them
         self._shared: dict[str, Any] | None = None
         self._query_args: dict[str, list[str | bool]] | None = None
         self.task: asyncio.Task[None] | None = None
@@ -128,7 +129,7 @@ class Exchange(Trying):
         self.peer: Peer | None = None
         self.target: TargetConnection | None = None
         self.tried: tuple[Peer, ...] = ()
-        self._tries: list[dict[str, Any]] | None = None
+        self._tries: list[tuple[Peer, float, int | None]] | None = None  # (.., began, failed with)
         self.tries_left = 0
         self.retrying: Retrying | None = None  # only where the upstream has conditions of its own
         self.hash_input: bytes | None = None

@@ -11,8 +11,10 @@ from functools import lru_cache
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
+from dbless_gateway.config.entities import Consumer, Credential
 from dbless_gateway.http1.headers import Headers
 from dbless_gateway.http1.request_head import RequestHead
+from dbless_gateway.pdk.identity import credential_identifier
 
 if TYPE_CHECKING:
     from dbless_gateway.proxy.exchange import Exchange
@@ -33,13 +35,40 @@ _UNDERSCORE: Final = 0x5F
 _IDENTITY_NEEDLES: Final = tuple(b"\r\n" + name + b":" for name, _ in IDENTITY_HEADERS)
 
 
-@lru_cache(maxsize=_IDENTITIES_REMEMBERED)
-def identity_block(
-    consumer_id: str, custom_id: str | None, username: str | None, credential_id: str | None
-) -> bytes:
-    """Return the X-Consumer-* lines, each with CRLF in front; without a credential it is the anonymous
-    consumer.
+class IdentityBlocks:
+    """The lines that tell the target who the client is, by what a plugin has found; bounded, and only a memo.
+
+    What is remembered counts for the very objects that it was made for: a reload makes others.
     """
+
+    __slots__ = ("_known", "_most")
+
+    def __init__(self, most: int = _IDENTITIES_REMEMBERED) -> None:
+        self._most = most
+        self._known: dict[str, tuple[Consumer, Credential, bytes]] = {}
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def of(self, consumer: Consumer | None, credential: Credential | None) -> bytes:
+        """Return the block, each line with CRLF in front; without a consumer it names the credential only."""
+        if credential is None:
+            return b"" if consumer is None else _identity_block(consumer, None)
+        if consumer is None:
+            return f"\r\nX-Credential-Identifier: {credential.id}".encode()
+        known = self._known.get(credential.id)
+        if known is not None and known[0] is consumer and known[1] is credential:
+            return known[2]
+        block = _identity_block(consumer, credential_identifier(credential))
+        if len(self._known) >= self._most:
+            self._known.clear()
+        self._known[credential.id] = (consumer, credential, block)
+        return block
+
+
+def _identity_block(consumer: Consumer, credential_id: str | None) -> bytes:
+    """Return the X-Consumer-* lines; without a credential it is the anonymous consumer."""
+    consumer_id, custom_id, username = consumer.id, consumer.custom_id, consumer.username
     lines = [f"X-Consumer-ID: {consumer_id}"]
     if custom_id is not None:
         lines.append(f"X-Consumer-Custom-ID: {custom_id}")
@@ -138,8 +167,9 @@ def drop_identity(headers: Headers) -> None:
 
     Written with an underscore, too: targets behind CGI or WSGI cannot tell such headers from real ones.
     """
-    for needle in _IDENTITY_NEEDLES:
-        headers.cut(needle)
+    if headers.has_any(_IDENTITY_NEEDLES):
+        for needle in _IDENTITY_NEEDLES:
+            headers.cut(needle)
 
 
 def _forward_with_special(exchange: Exchange, head: RequestHead, parts: list[bytes]) -> None:

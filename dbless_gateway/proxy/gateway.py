@@ -22,7 +22,7 @@ from dbless_gateway.proxy import failures
 from dbless_gateway.proxy.client_tls import PLAIN_HTTP_PAGE
 from dbless_gateway.proxy.downstream import LAST_CALL_S, ClientConnection, Listener
 from dbless_gateway.proxy.failures import Failure
-from dbless_gateway.proxy.forwarding import server_name
+from dbless_gateway.proxy.forwarding import IdentityBlocks, server_name
 from dbless_gateway.proxy.loop_lag import LoopLag
 from dbless_gateway.proxy.options import ProxyOptions
 from dbless_gateway.proxy.overload import Overload, connection_limit, request_limit
@@ -65,6 +65,7 @@ class Gateway:
         "handshakes",
         "has_default_tokens",
         "has_rare_tokens",
+        "identity_blocks",
         "idle_waiter",
         "is_draining",
         "judge",
@@ -116,6 +117,7 @@ class Gateway:
         )
         self.server_line = b"\r\nServer: kong/" + version
         self._request_ids: list[bytes] = []
+        self.identity_blocks = IdentityBlocks()
         self.charset = options.charset.encode() if options.charset else None
         # Connections and counts.
         self._connections: set[ClientConnection] = set()

@@ -65,12 +65,13 @@ def proxied_head(exchange: Exchange, response: ResponseHead, framing: bytes) -> 
         charset = None if chain.header_filter else exchange.gateway.charset
         block += with_charset(content_type, charset)
     names_server = response.has_server
-    is_watched = chain.header_filter or chain.log or exchange.new_cookie is not None
-    if is_watched or exchange.pending_headers is not None:
+    is_changed = chain.header_filter or exchange.pending_headers is not None
+    if is_changed or exchange.new_cookie is not None:
         line, block = filtered(exchange, response.status, block, line)
         names_server = has_server(block)
         if exchange.status != response.status:
             framing = _reframed(exchange, response, framing)
+    exchange.sent_block = block
     gateway, sent_at = exchange.gateway, exchange.sent_at
     if gateway.has_default_tokens and not special and names_server:
         # What nearly all responses need, in one expression.
@@ -122,7 +123,9 @@ def reply_lines(exchange: Exchange, reply: Reply) -> tuple[bytes, bytes]:
         if name.lower() == "content-type" and not exchange.chain.header_filter:
             raw_value = with_charset(raw_value, exchange.gateway.charset).partition(b": ")[2]
         block.add(name.encode("latin-1"), raw_value)
-    return filtered(exchange, reply.status, block.block, line)
+    line, lines = filtered(exchange, reply.status, block.block, line)
+    exchange.sent_block = lines
+    return line, lines
 
 
 def names_connection(reply: Reply) -> bool:
@@ -170,12 +173,11 @@ def filtered(exchange: Exchange, status: int, block: bytes, line: bytes) -> tupl
         headers.remove_starting(b"set-cookie", cookie.name.encode("latin-1") + b"=")
         headers.add(b"Set-Cookie", cookie.header_value.encode("latin-1", "replace"))
     steps = exchange.chain.header_filter
-    if steps or exchange.chain.log:  # Logs show what was sent.
+    if steps:
         view = exchange.response_view = ResponseView(status, headers)
         for step in steps:
             step(exchange)
-        if steps:
-            _add_charset(headers, exchange.gateway.charset)
+        _add_charset(headers, exchange.gateway.charset)
         if view.status != status:
             line = STATUS_LINES.get(view.status) or b"HTTP/1.1 %d" % view.status
             exchange.status = view.status

@@ -13,11 +13,11 @@ one. Whoever reads adds the cells up, at any time and in any process. Rules of t
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
+from dbless_gateway.runtime.metric_cells import Add, Cell, Histogram
 from dbless_gateway.runtime.sharedmem import HEADER_BYTES, SharedMemory
 
 DEFAULT_BYTES = 64 * 1024 * 1024
@@ -130,32 +130,25 @@ class SharedMetrics:
         """Return the descriptor to hand to other processes."""
         return self._memory.fd
 
-    def counter(self, name: str, labels: Labels) -> Callable[[int], None]:
+    def counter(self, name: str, labels: Labels) -> Add:
         """Return what adds to a counter."""
         place = self._place(_series(name, labels))
         return self._adder(place)
 
-    def histogram(self, name: str, labels: Labels) -> Callable[[int], None]:
+    def histogram(self, name: str, labels: Labels) -> Add:
         """Return what counts a value; buckets are made when they are first hit, and the sum with the first
         of them: what was never measured is not shown.
         """
         bounds = METRICS[name].bounds
-        add_sum: Callable[[int], None] = _ignore
-        adders: list[Callable[[int], None] | None] = [None] * (len(bounds) + 1)
 
-        def observe(value: int) -> None:
-            nonlocal add_sum
-            index = bisect_left(bounds, value)
-            add = adders[index]
-            if add is None:
-                bound = str(bounds[index]) if index < len(bounds) else "+Inf"
-                place = self._place(_series(f"{name}_bucket", (*labels, ("le", bound))))
-                add = adders[index] = self._adder(place)
-                add_sum = self._adder(self._place(_series(f"{name}_sum", labels)))
-            add(1)
-            add_sum(value)
+        def make_bucket(index: int) -> Add:
+            bound = str(bounds[index]) if index < len(bounds) else "+Inf"
+            return self._adder(self._place(_series(f"{name}_bucket", (*labels, ("le", bound)))))
 
-        return observe
+        def make_sum() -> Add:
+            return self._adder(self._place(_series(f"{name}_sum", labels)))
+
+        return Histogram(bounds, make_bucket, make_sum).observe
 
     def read(self) -> dict[str, int]:
         """Return the value of every series, over all workers."""
@@ -191,13 +184,8 @@ class SharedMetrics:
         """Give this process's mapping back."""
         self._memory.close()
 
-    def _adder(self, place: int) -> Callable[[int], None]:
-        words = self._words
-
-        def add(amount: int) -> None:
-            words[place] += amount
-
-        return add if place else _ignore
+    def _adder(self, place: int) -> Add:
+        return Cell(self._words, place).add if place else _ignore
 
     def _place(self, text: str) -> int:
         """Return where this worker's cell of a series is; 0 when there is no room for it."""

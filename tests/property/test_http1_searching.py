@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,6 +31,26 @@ def test_lines(block: bytes, needle: bytes, start: int) -> None:
     assert compiled.find_line(block, needle, start) == wanted
 
 
+@given(LINES.map(b"".join) | st.binary(max_size=40), NEEDLES)
+def test_values(block: bytes, needle: bytes) -> None:
+    needle = b"\r" + needle[1:].translate(FOLD)
+    folded = block.translate(FOLD)
+    wanted, at = [], folded.find(needle)
+    while at >= 0:
+        value, line_break, _ = block[at + len(needle) :].partition(b"\r\n")
+        wanted.append(value.strip(b" \t"))
+        at = folded.find(needle, at + len(needle) + len(value)) if line_break else -1
+
+    assert compiled.all_values(block, needle) == wanted
+    assert compiled.first_value(block, needle) == (wanted[0] if wanted else None)
+
+
+@given(LINES.map(b"".join) | st.binary(max_size=40), st.lists(NEEDLES, max_size=3))
+def test_whether_there_is_any_of_some_lines(block: bytes, needles: list[bytes]) -> None:
+    folded = tuple(b"\r" + needle[1:].translate(FOLD) for needle in needles)
+    assert compiled.has_line(block, folded) == any(needle in block.translate(FOLD) for needle in folded)
+
+
 @given(LINES.map(b"".join), st.lists(NAMES, min_size=1, max_size=3, unique_by=str.lower), st.data())
 def test_lines_that_are_added(block: bytes, names: list[str], data: st.DataObject) -> None:
     values = tuple(data.draw(VALUES) for _ in names)
@@ -43,3 +64,20 @@ def test_lines_that_are_added(block: bytes, names: list[str], data: st.DataObjec
     else:
         lines = (f"\r\n{name}: {value}" for name, value in zip(names, values, strict=True))
         assert added == block + "".join(lines).encode("latin-1")
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("find_line", (b"", "", 0)),
+        ("first_value", (b"",)),
+        ("first_value", ("", b"")),
+        ("all_values", (b"", None)),
+        ("has_line", (b"", b"\r\na:")),
+        ("has_line", (b"", ("\r\na:",))),
+        ("with_lines", (b"", (), ())),
+    ],
+)
+def test_what_is_no_block_and_no_needle_is_refused(name: str, arguments: tuple[Any, ...]) -> None:
+    with pytest.raises(TypeError):
+        getattr(compiled, name)(*arguments)

@@ -42,6 +42,13 @@ def test_success_is_success_in_both_modes() -> None:
         assert ctx.consumer == ALICE
 
 
+def test_the_step_is_authenticating_itself_unless_there_is_an_anonymous_consumer() -> None:
+    assert Gate(None, ENV).step(_fail) is _fail
+    ctx = FakeContext()
+    assert Gate("nobody", ENV).step(_fail)(ctx) is None
+    assert ctx.consumer == NOBODY
+
+
 def test_with_anonymous_an_earlier_success_is_kept() -> None:
     ctx = FakeContext()
     ctx.authenticate(ALICE, KEY)

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from dbless_gateway.pdk import record
+from dbless_gateway.pdk.log_values import set_log_value
 from dbless_gateway.pdk.plugin import ConfigError
-from dbless_gateway.pdk.record import WORKSPACE_ID, Recorder, set_log_value
+from dbless_gateway.pdk.record import WORKSPACE_ID, Recorder
 from dbless_gateway.pdk.redaction import secret_names
 from tests.support.plugin_context import (
     FakeContext,

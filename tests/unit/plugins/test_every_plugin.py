@@ -34,6 +34,7 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "http-log": {"http_endpoint": "http://127.0.0.1:1/"},
     "ip-restriction": {"deny": ["10.0.0.0/8"]},
     "opentelemetry": {"traces_endpoint": "http://127.0.0.1:1/"},
+    "prometheus": {"status_code_metrics": True},
     "proxy-cache": {"strategy": "memory"},
     "rate-limiting": {"minute": 1},
     "redirect": {"location": "http://example.test/"},

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from dbless_gateway.pdk.request_counts import RequestCounts
 from dbless_gateway.plugins import prometheus
 from tests.support.plugin_context import (
     FakeContext,
@@ -55,9 +56,12 @@ def test_everything() -> None:
     }
 
 
-def test_nothing_is_counted_by_default_or_without_a_route() -> None:
-    assert count({}, context()) == {}
-    assert count({"ai_metrics": True, "wasm_metrics": True}, context()) == {}, "there is nothing to count"
+@pytest.mark.parametrize("config", [{}, {"ai_metrics": True, "wasm_metrics": True}])
+def test_without_anything_to_count_there_is_no_step(config: dict[str, Any]) -> None:
+    assert not hasattr(make_handler(prometheus, config), "log")
+
+
+def test_nothing_is_counted_without_a_route() -> None:
     assert count(ALL, context(route=None)) == {}
 
 
@@ -128,9 +132,12 @@ def test_buckets(latency_ms: int, kong: str, others: str) -> None:
     }
 
 
-def test_the_memory_of_combinations_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prometheus, "_REMEMBERED", 2)
+def test_the_memory_of_combinations_is_bounded() -> None:
+    metrics = FakeHost().metrics
+    counts = RequestCounts(metrics, per_consumer=True, statuses=True, sizes=True, times=True, remembered=2)
     contexts = [context(200 + n % 3, route=make_route(f"r{n % 4}", name=None)) for n in range(24)]
-    counted = count(ALL, *contexts)
+    for ctx in contexts:
+        counts.count(ctx)
+    counted = metrics.read()
 
     assert sum(value for text, value in counted.items() if text.startswith("kong_http_requests_total")) == 24

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dbless_gateway.pdk.identity import Consumer, Credential
-from dbless_gateway.proxy.forwarding import identity_block, server_name, split_host
+from dbless_gateway.proxy.forwarding import IdentityBlocks, server_name, split_host
 from dbless_gateway.proxy.options import ProxyOptions
 from tests.support.client import request_bytes
 from tests.support.exchange_script import CLIENT_IP, Stage
@@ -214,9 +214,29 @@ def test_identity_passes_where_nobody_authenticates(stage: Stage) -> None:
 
 
 def test_names_cannot_break_lines() -> None:
-    block = identity_block("c1", "a\r\nX-Evil: 1", "b\0c", None)
+    block = IdentityBlocks().of(make_consumer("c1", "b\0c", "a\r\nX-Evil: 1"), None)
     assert block.count(b"\r\n") == 4
     assert b"\0" not in block
+
+
+def test_identities_are_remembered_for_the_very_objects() -> None:
+    blocks = IdentityBlocks()
+    alice, key = make_consumer("c1", "alice"), make_credential("k1", "keyauth_credentials", "c1")
+    block = blocks.of(alice, key)
+    renamed = make_consumer("c1", "alicia")
+
+    assert blocks.of(alice, key) is block
+    assert b"X-Consumer-Username: alicia" in blocks.of(renamed, key)
+    assert b"X-Consumer-Username: alice" in blocks.of(alice, key)
+
+
+def test_the_memory_of_identities_is_bounded() -> None:
+    blocks = IdentityBlocks(most=2)
+    alice = make_consumer("c1", "alice")
+    for number in range(5):
+        key = make_credential(f"k{number}", "keyauth_credentials", "c1")
+        assert f"X-Credential-Identifier: k{number}".encode() in blocks.of(alice, key)
+        assert len(blocks) <= 2
 
 
 class Editing:
