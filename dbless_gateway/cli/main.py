@@ -83,10 +83,9 @@ def _run(name: str, argv: list[str], *, debug: bool) -> int:
         if debug:
             sys.excepthook(type(error), error, error.__traceback__)
         else:
-            print(
-                f"dbless-gateway {name}: {type(error).__name__}: {error} (--debug tells more)",
-                file=sys.stderr,
-            )
+            told = " ".join(f"{type(error).__name__}: {error}".split())
+            advice = "this is a bug of dbless-gateway, please report it with what --debug prints"
+            print(f"dbless-gateway {name}: internal error: {told} ({advice})", file=sys.stderr)
         # A command that scripts rely on may have a code of its own for this.
         own = sys.modules.get(f"dbless_gateway.cli.{COMMANDS[name][0]}")
         return int(getattr(own, "EXIT_BUG", EXIT_BUG))

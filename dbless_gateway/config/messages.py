@@ -6,6 +6,7 @@ words what a validator found. A value of a secret field is never part of a messa
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -131,7 +132,17 @@ def _at_most(error: ValidationError, path: Path) -> list[Finding]:
 def _pattern(error: ValidationError, path: Path) -> list[Finding]:
     schema: Any = error.schema
     shown = MASK if is_secret(schema) else error.instance
-    return [Finding(path, "schema/pattern", schema.get("x-kong-message") or f"invalid value: {shown}")]
+    message = schema.get("x-kong-message") or f"invalid value: {shown}"
+    suggestion = None if shown == MASK else _in_other_letters(str(error.instance), schema["pattern"])
+    return [Finding(path, "schema/pattern", message, suggestion)]
+
+
+def _in_other_letters(value: str, pattern: str) -> str | None:
+    """Return the suggestion for what is right but for its case, as a method in small letters is."""
+    for other in (value.upper(), value.lower()):
+        if re.search(pattern, other):
+            return f"did you mean `{other}`?"
+    return None
 
 
 def _format(error: ValidationError, path: Path) -> list[Finding]:

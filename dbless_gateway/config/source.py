@@ -122,6 +122,11 @@ def _limited(raw: bytes, max_bytes: int) -> bytes:
     return raw
 
 
+# What Windows writes in front of a text.
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+_HINT = "it looks like UTF-16; save it as UTF-8"
+
+
 def _decode(raw: bytes) -> str:
     try:
         text = raw.decode("utf-8-sig")
@@ -129,7 +134,11 @@ def _decode(raw: bytes) -> str:
         before = raw[: error.start]
         line, column = before.count(b"\n"), error.start - (before.rfind(b"\n") + 1)
         place = line << 32 | column
-        raise Fatal(Fault("file/encoding", place, place + 1, f"not UTF-8 text: {error.reason}")) from None
+        message, hint = f"not UTF-8 text: {error.reason}", _HINT if raw.startswith(_UTF_16) else None
+        raise Fatal(Fault("file/encoding", place, place + 1, message, hint)) from None
+    if "\0" in text[:2]:
+        # Without that mark every second byte of plain text is zero, which is UTF-8, and no text.
+        raise Fatal(Fault("file/encoding", 0, 1, "not UTF-8 text: NUL characters", _HINT))
     if not text.strip():
         raise _fatal("file/empty", "the file is empty")
     return text

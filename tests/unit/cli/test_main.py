@@ -59,7 +59,7 @@ def broken_command(monkeypatch: pytest.MonkeyPatch) -> str:
 def test_a_bug_is_one_line(broken_command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([broken_command]) == 70
     err = capsys.readouterr().err
-    assert err.startswith("dbless-gateway broken: ModuleNotFoundError: ")
+    assert err.startswith("dbless-gateway broken: internal error: ModuleNotFoundError: ")
     assert err.count("\n") == 1
 
 

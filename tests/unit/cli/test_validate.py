@@ -101,12 +101,13 @@ def test_wrong_usage_and_unreadable_files(files: Files, arguments: tuple[str, ..
 
 def test_a_bug_of_ours_has_a_code_of_its_own(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
-        raise RuntimeError("boom")
+        raise RuntimeError("boom\nand more")
 
     monkeypatch.setattr(validate, "judge", broken)
     assert files.run(files.write(GOOD)) == (
         3,
-        "dbless-gateway validate: RuntimeError: boom (--debug tells more)\n",
+        "dbless-gateway validate: internal error: RuntimeError: boom and more "
+        "(this is a bug of dbless-gateway, please report it with what --debug prints)\n",
     )
 
 
@@ -321,12 +322,19 @@ def test_router_flavor(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
     assert files.run(name)[0] == 0
 
 
-def test_no_event_loop_is_loaded() -> None:
+# Each takes longer to import than the example takes to be judged, or comes with others that do.
+HEAVY = {
+    *("uvloop", "httptools", "watchfiles", "asyncio", "redis", "dns", "cryptography", "ssl", "re2"),
+    *("ruamel", "jsonschema", "xml", "importlib.metadata", "ctypes", "subprocess"),
+    *("dataclasses", "inspect", "tokenize", "traceback", "logging", "difflib", "shutil", "bz2", "lzma"),
+}
+
+
+def test_nothing_heavy_is_imported() -> None:
     """It runs in save hooks: what is not needed to judge a file is not even imported."""
     program = (
         "import sys; from dbless_gateway.cli.main import main; main(sys.argv[1:]);"
-        "heavy = {'uvloop', 'httptools', 'watchfiles', 'asyncio', 'ruamel', 'jsonschema', 'xml'};"
-        "print(sorted(heavy & set(sys.modules)))"
+        f"print(sorted({HEAVY} & set(sys.modules)))"
     )
     result = subprocess.run(
         [sys.executable, "-c", program, "validate", str(REPOSITORY / "kong.yaml.example")],
@@ -343,6 +351,8 @@ BAD_INPUT = [
     ("not YAML", b"a: [1, 2", "yaml/syntax"),
     ("not JSON", b'{"a": ', "json/syntax"),
     ("no text", bytes(range(128, 256)), "file/encoding"),
+    ("UTF-16", 'a: "b"'.encode("utf-16"), "file/encoding"),
+    ("UTF-16 without a mark", 'a: "b"'.encode("utf-16-be"), "file/encoding"),
     ("empty", b"", "file/empty"),
     ("NUL", b"a: \x00", "yaml/character"),
     ("deep", b"a: " + b"[" * 10_000, "yaml/nesting"),
@@ -367,6 +377,7 @@ def test_bad_input_is_one_diagnostic(files: Files, content: bytes, code: str) ->
     assert exit_code == 1
     (problem,) = json.loads(printed)["problems"]
     assert problem["code"] == code
+    assert ("save it as UTF-8" in str(problem["suggestion"])) == (b"\0a" in content or b"a\0" in content)
 
 
 def test_a_folder_without_files(files: Files) -> None:

@@ -68,6 +68,8 @@ def test_findings(value: dict[str, Any], expected: list[tuple[tuple[object, ...]
     [
         ({"txt": "a"}, "did you mean `text`?"),
         ({"zzz": "a"}, None),
+        ({"text": "A"}, "did you mean `a`?"),
+        ({"text": "5"}, None),
         ({"text": 3.0}, "quote it: unquoted, YAML reads it as a boolean or a number"),
         ({"text": {"vault://env/a": None}}, 'quote it: "{vault://env/a}" unquoted is a YAML mapping'),
         ({"list": 5}, "put it in brackets to make it a list"),
