@@ -151,12 +151,15 @@ class Play(RuleBasedStateMachine):
     @precondition(lambda self: self.answerers)
     @rule(who=CHOICE, how=st.sampled_from(["finish", "reset", "stop_reading", "read_again", "lie"]))
     def disturb_target(self, who: int, how: str) -> None:
-        end = self.answerers[who % len(self.answerers)].end
+        answerer = self.answerers[who % len(self.answerers)]
+        end = answerer.end
         if end.is_closed:
             return
         if how == "lie":
-            # To whoever waits for an answer of this connection it is one; to nobody else.
-            end.send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n" + EVIL)
+            # To whoever waits for an answer of this connection it is one; to nobody else. In the middle of an
+            # answer it would be a part of that one.
+            if not answerer.unsent:
+                end.send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n" + EVIL)
         else:
             getattr(end, how)()
 
