@@ -32,6 +32,7 @@ HOT_MODULES = (
     "http1/writing.py",
     "http1/request_head.py",
     "http1/response_head.py",
+    "http1/showing.py",
     "proxy/context.py",
     "proxy/downstream.py",
     "proxy/exchange.py",
@@ -59,6 +60,7 @@ HOT_MODULES = (
     "pdk/limits.py",
     "pdk/log_values.py",
     "pdk/request_counts.py",
+    "pdk/record_text.py",
     "pdk/response_cache.py",
     "pdk/signatures.py",
     "pdk/token_cache.py",
@@ -76,7 +78,11 @@ HOT_MODULES = (
     "snapshot/plan.py",
     "snapshot/steps.py",
 )
-C_EXTENSIONS = ("dbless_gateway.http1._searching", "dbless_gateway.http1._splitting")
+C_EXTENSIONS = (
+    "dbless_gateway.http1._searching",
+    "dbless_gateway.http1._showing",
+    "dbless_gateway.http1._splitting",
+)
 
 
 class CustomBuildHook(BuildHookInterface[Any]):

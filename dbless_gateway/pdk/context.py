@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from dbless_gateway.config.entities import Consumer, Credential, Route, Service
+from dbless_gateway.pdk.record_text import RecordWriter
 from dbless_gateway.pdk.reply import Reply
 
 __all__ = [
@@ -215,3 +216,5 @@ class Context(Protocol):
     def latency_receive_ms(self) -> int: ...  # of the target's body; 0 when not proxied
     @property
     def tries(self) -> list[dict[str, Any]]: ...
+    def record(self, writer: RecordWriter) -> str:
+        """Return what the log record says of this exchange; ``Recorder`` asks, and adds what others set."""

@@ -1,13 +1,8 @@
 """The log record of a finished exchange, which all logging plugins share.
 
-One object per request in Kong's format; absent values are left out. Other plugins add fields with
-``set_log_value``;
-``custom_fields_by_lua`` of the configuration adds more. Rules of the file:
-
-1. A record never carries a secret: Authorization, cookies and the names in ``secret_names`` are ``REDACTED``
-in
-   headers and query alike. key-auth and jwt add the names that they look for.
-2. What does not change between requests (routes, services, consumers as JSON objects) is built once.
+``record_text`` writes it. Other plugins add fields with ``set_log_value``; ``custom_fields_by_lua`` of the
+configuration adds more. Fields that are new just follow the record's own; only for others is it taken apart
+again.
 """
 
 from __future__ import annotations
@@ -15,33 +10,35 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from dataclasses import asdict
 from typing import Any
 
 import orjson
 
-from dbless_gateway.pdk.context import Context, HeaderView
+from dbless_gateway.http1.showing import to_json
+from dbless_gateway.pdk.context import Context
 from dbless_gateway.pdk.expression import (
     FUNCTIONS,
     Evaluate,
     ExpressionError,
     compile_expression,
 )
-from dbless_gateway.pdk.log_values import LOG_VALUES
+from dbless_gateway.pdk.identity import Identities
+from dbless_gateway.pdk.log_values import LOG_VALUES, Mode
 from dbless_gateway.pdk.plugin import ConfigError, PluginEnv
-from dbless_gateway.pdk.redaction import REDACTED, redacted_query, secret_names
+from dbless_gateway.pdk.record_text import (
+    OWN_FIELDS,
+    WORKSPACE_ID,
+    WORKSPACE_NAME,
+    RecordWriter,
+)
+from dbless_gateway.pdk.redaction import secret_names
+
+__all__ = ["WORKSPACE_ID", "WORKSPACE_NAME", "Record", "Recorder", "split_path"]
 
 Record = dict[str, Any]
 
-# The only workspace there is; the id is the same on every node, as Kong's default workspace is for its tools.
-WORKSPACE_ID = "00000000-0000-0000-0000-000000000000"
-WORKSPACE_NAME = "default"
-
-# Entities remembered as JSON objects per plugin; consumers can be a million.
-_REMEMBERED_ENTITIES = 10_000
-
-# Names of headers remembered per plugin; clients may make up any.
-_REMEMBERED_NAMES = 1000
+# Where it stands among what the plugins of a request share.
+_LOG_RECORD = "log.record"
 
 _UNESCAPED_DOT = re.compile(r"(?<!\\)\.")
 
@@ -56,37 +53,25 @@ class Recorder:
 
     def __init__(self, env: PluginEnv, custom_fields: dict[str, str] | None = None) -> None:
         self._log = env.log
-        self._secrets = secret_names(env.identities)
+        self._identities = env.identities
+        self._writer: RecordWriter | None = None
         self._custom = [
             (split_path(path), _compile(path, code)) for path, code in (custom_fields or {}).items()
         ]
-        self._entities: dict[str, Record] = {}
-        self._names: dict[str, tuple[str, bool]] = {}
+
+    def json(self, ctx: Context) -> bytes:
+        """Return the record of an exchange as compact JSON."""
+        values = ctx.shared.get(LOG_VALUES)
+        if values is None and not self._custom:
+            return self._text(ctx).encode()
+        added = None if self._custom else _added(values or [])
+        if added is None:
+            return to_json(self.record(ctx)).encode()
+        return f"{self._text(ctx)[:-1]}{added}}}".encode()
 
     def record(self, ctx: Context) -> Record:
         """Return the record of an exchange."""
-        record = {
-            "request": self._request(ctx),
-            "upstream_uri": self._uri(ctx.upstream_uri),
-            "upstream_status": _upstream_status(ctx),
-            "response": {
-                "status": ctx.response.status,
-                "headers": self._headers(ctx.response.headers),
-                "size": ctx.response_size,
-            },
-            "latencies": {
-                "request": ctx.latency_total_ms,
-                "kong": ctx.latency_kong_ms,
-                "proxy": ctx.latency_upstream_ms,
-                "receive": ctx.latency_receive_ms,
-            },
-            "client_ip": ctx.client_ip,
-            "started_at": int(ctx.started_at * 1000),
-            "source": ctx.source,
-            "workspace": WORKSPACE_ID,
-            "workspace_name": WORKSPACE_NAME,
-        }
-        self._add_entities(record, ctx)
+        record = _parsed(self._text(ctx))
         for name, value, mode in ctx.shared.get(LOG_VALUES, ()):
             steps = split_path(name)
             if mode == "set" or _has(record, steps) == (mode == "replace"):
@@ -95,89 +80,15 @@ class Recorder:
             self._place_custom(record, path, evaluate, ctx)
         return record
 
-    def json(self, ctx: Context) -> bytes:
-        """Return the record as compact JSON."""
-        return to_json(self.record(ctx))
-
-    def _request(self, ctx: Context) -> Record:
-        args = ctx.query_args() if ctx.raw_query else {}
-        uri = (
-            ctx.raw_path
-            if ctx.raw_query is None
-            else f"{ctx.raw_path}?{redacted_query(ctx.raw_query, self._secrets)}"
-        )
-        request = {
-            "id": ctx.request_id,
-            "uri": uri,
-            "url": f"{ctx.scheme}://{ctx.host}:{ctx.port}{uri}",
-            "querystring": {name: self._shown(name, values) for name, values in args.items()},
-            "method": ctx.method,
-            "headers": self._headers(ctx.headers),
-            "size": ctx.request_size,
-        }
-        tls = ctx.tls
-        if tls is not None:
-            request["tls"] = {
-                "version": tls.version,
-                "cipher": tls.cipher,
-                "client_verify": tls.client_verify,
-            }
-        return request
-
-    def _uri(self, uri: str) -> str:
-        path, mark, query = uri.partition("?")
-        return f"{path}?{redacted_query(query, self._secrets)}" if mark else uri
-
-    def _headers(self, view: HeaderView) -> Record:
-        headers: Record = {}
-        known = self._names
-        for raw_name, value in view.items():
-            named = known.get(raw_name)
-            name, is_secret = self._name(raw_name) if named is None else named
-            if is_secret:
-                value = REDACTED
-            present = headers.get(name)
-            if present is None:
-                headers[name] = value
-            elif isinstance(present, list):
-                present.append(value)
-            else:
-                headers[name] = [present, value]
-        return headers
-
-    def _name(self, raw_name: str) -> tuple[str, bool]:
-        """Return a header's name in lower case, and whether its value is a secret; remembered, within
-        limits.
-        """
-        name = raw_name.lower()
-        if len(self._names) >= _REMEMBERED_NAMES:
-            self._names.clear()
-        named = self._names[raw_name] = (name, name in self._secrets)
-        return named
-
-    def _shown(self, name: str, values: list[str | bool]) -> Any:
-        if name.lower() in self._secrets:
-            return REDACTED
-        return values[0] if len(values) == 1 else values
-
-    def _add_entities(self, record: Record, ctx: Context) -> None:
-        if ctx.credential is not None:
-            record["authenticated_entity"] = {"id": ctx.credential.id}
-        if ctx.route is not None:
-            record["route"] = self._entity(ctx.route)
-            record["tries"] = ctx.tries
-        if ctx.service is not None:
-            record["service"] = self._entity(ctx.service)
-        if ctx.consumer is not None:
-            record["consumer"] = self._entity(ctx.consumer)
-
-    def _entity(self, entity: Any) -> Record:
-        known = self._entities.get(entity.id)
-        if known is None:
-            if len(self._entities) >= _REMEMBERED_ENTITIES:
-                self._entities.clear()
-            known = self._entities[entity.id] = entity_record(entity)
-        return known
+    def _text(self, ctx: Context) -> str:
+        """Return the record without what others add: the same for all plugins that log this exchange."""
+        text: str | None = ctx.shared.get(_LOG_RECORD)
+        if text is None:
+            if self._writer is None:
+                # Not before the first request: until then plugins say what is secret.
+                self._writer = self._identities.index("log records", _writer)
+            text = ctx.shared[_LOG_RECORD] = ctx.record(self._writer)
+        return text
 
     def _place_custom(self, record: Record, path: list[str], evaluate: Evaluate, ctx: Context) -> None:
         try:
@@ -186,28 +97,27 @@ class Recorder:
             self._log.warning("custom field %s: %s", ".".join(path), error)
 
 
-def _upstream_status(ctx: Context) -> str:
-    """Return the status of each try: of what failed the one that the client would have got."""
-    statuses = [str(attempt["code"]) for attempt in ctx.tries if "code" in attempt]
-    if ctx.upstream_status is not None:
-        statuses.append(str(ctx.upstream_status))
-    return ", ".join(statuses)
+def _writer(identities: Identities) -> RecordWriter:
+    return RecordWriter(secret_names(identities))
 
 
-def to_json(record: Any) -> bytes:
-    """Return compact JSON; text that is not Unicode (a path of raw bytes) is escaped."""
+def _added(values: list[tuple[str, Any, Mode]]) -> str | None:
+    """Return new fields as they stand behind a record's own; None when one of them is not just new."""
+    names = {name for name, _, _ in values}
+    if len(names) < len(values) or not names.isdisjoint(OWN_FIELDS):
+        return None
+    if any("." in name or value is None or mode == "replace" for name, value, mode in values):
+        return None
+    return "".join(f",{to_json(name)}:{to_json(value)}" for name, value, _ in values)
+
+
+def _parsed(text: str) -> Record:
+    record: Record
     try:
-        return orjson.dumps(record)
-    except TypeError:
-        return json.dumps(record, separators=(",", ":")).encode()
-
-
-def entity_record(entity: Any) -> Record:
-    """Return an entity as the Admin API shows it, without its nulls."""
-    record = {name: value for name, value in asdict(entity).items() if value is not None and name != "where"}
-    if isinstance(record.get("service"), str):
-        record["service"] = {"id": record["service"]}
-    return record | {"ws_id": WORKSPACE_ID}
+        record = orjson.loads(text)
+    except ValueError:  # It refuses what stands for bytes that are not Unicode.
+        record = json.loads(text)
+    return record
 
 
 def _has(record: Record, path: list[str]) -> bool:
@@ -226,9 +136,9 @@ def _place(record: Record, path: list[str], value: Any) -> None:
         below = target.get(step)
         if value is None and below is None:
             return
-        # Copied, because entities are shared between records.
-        target[step] = dict(below) if isinstance(below, dict) else {}
-        target = target[step]
+        if not isinstance(below, dict):
+            below = target[step] = {}
+        target = below
     if value is None:
         target.pop(path[-1], None)
     else:

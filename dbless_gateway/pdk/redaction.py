@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Container
 from urllib.parse import unquote_plus
 
+from dbless_gateway.http1.showing import REDACTED
 from dbless_gateway.pdk.identity import Identities
-
-REDACTED = "REDACTED"
 
 _ALWAYS_SECRET = ("authorization", "proxy-authorization", "cookie", "set-cookie", "apikey")
 

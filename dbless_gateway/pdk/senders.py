@@ -7,10 +7,10 @@ again when the other side has gone. They wait, so only queues call them.
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Sequence
 from time import monotonic
-from typing import cast
 
 # A name may move to another address; a datagram socket is made anew after this time.
 _ADDRESS_LIFETIME_S = 60.0
@@ -23,33 +23,44 @@ class UdpSender:
         self._address = (host, port)
         self._timeout_s = timeout_s
         self._opening = asyncio.Lock()  # a queue may send several entries at once
-        self._transport: asyncio.DatagramTransport | None = None
+        self._socket: socket.socket | None = None
         self._made_at = 0.0
 
     async def send(self, datagrams: Sequence[bytes]) -> None:
         """Send each as one datagram; whether it arrives nobody knows."""
         async with self._opening:
-            if self._transport is None or monotonic() - self._made_at > _ADDRESS_LIFETIME_S:
+            if self._socket is None or monotonic() - self._made_at > _ADDRESS_LIFETIME_S:
                 self.close()
-                await self._open()
-        transport = cast(asyncio.DatagramTransport, self._transport)
-        for datagram in datagrams:
-            transport.sendto(datagram)
+                self._socket = await self._open()
+                self._made_at = monotonic()
+            # The socket's own call, because a transport's costs more than the kernel's part of it.
+            send = self._socket.send
+            for datagram in datagrams:
+                try:
+                    send(datagram)
+                except BlockingIOError:
+                    await asyncio.get_running_loop().sock_sendall(self._socket, datagram)
+                except OSError:
+                    continue  # Too large, or nobody listens there.
 
     def close(self) -> None:
         """Give the socket back."""
-        if self._transport is not None:
-            self._transport.close()
-            self._transport = None
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
 
-    async def _open(self) -> None:
+    async def _open(self) -> socket.socket:
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(self._timeout_s):
-            transport, _ = await loop.create_datagram_endpoint(
-                asyncio.DatagramProtocol, remote_addr=self._address
-            )
-        self._transport = transport
-        self._made_at = monotonic()
+            found = await loop.getaddrinfo(*self._address, type=socket.SOCK_DGRAM)
+        family, kind, protocol, _, address = found[0]
+        made = socket.socket(family, kind | socket.SOCK_NONBLOCK, protocol)
+        try:
+            made.connect(address)
+        except OSError:
+            made.close()
+            raise
+        return made
 
 
 class TcpSender:

@@ -28,6 +28,7 @@ from dbless_gateway.pdk.identity import Identities, credential_identifier
 from dbless_gateway.pdk.memory import MemoryCache, MemoryCounters
 from dbless_gateway.pdk.plugin import Host, PluginEnv
 from dbless_gateway.pdk.query import parse_query
+from dbless_gateway.pdk.record_text import RecordWriter
 from dbless_gateway.pdk.reply import Reply
 from dbless_gateway.pdk.schema import config_schema
 
@@ -54,6 +55,9 @@ class FakeHeaders:
 
     def items(self) -> list[tuple[str, str]]:
         return list(self.lines)
+
+    def block(self) -> bytes:
+        return "".join(f"\r\n{name}: {value}" for name, value in self.lines).encode("latin-1", "replace")
 
     def set(self, name: str, value: str) -> None:
         self.remove(name)
@@ -217,6 +221,38 @@ class FakeContext:
         for name, value in self.added_headers:
             self._response.headers.add(name, value)
         return self._response
+
+    def record(self, writer: RecordWriter) -> str:
+        response = self.response
+        return writer.record(
+            request_id=self.request_id,
+            method=self.method,
+            scheme=self.scheme,
+            host=self.host,
+            port=self.port,
+            path=self.raw_path,
+            query=self.raw_query,
+            request_headers=self.headers.block(),
+            request_size=self.request_size,
+            tls=self.tls,
+            upstream_uri=self.upstream_uri,
+            upstream_status=self.upstream_status,
+            status=response.status,
+            response_headers=response.headers.block(),
+            response_size=self.response_size,
+            total_ms=self.latency_total_ms,
+            kong_ms=self.latency_kong_ms,
+            upstream_ms=self.latency_upstream_ms,
+            receive_ms=self.latency_receive_ms,
+            client_ip=self.client_ip,
+            started_at=self.started_at,
+            source=self.source,
+            route=self.route,
+            service=self.service,
+            consumer=self.consumer,
+            credential=self.credential,
+            tries=self.tries,
+        )
 
     def respond_with(self, reply: Reply) -> FakeResponse:
         """Start the response that a plugin's reply makes."""

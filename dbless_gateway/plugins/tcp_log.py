@@ -50,7 +50,7 @@ class Handler:
     async def send(self, records: Sequence[bytes]) -> None:
         """Send lines on the shared connection."""
         sender = self._env.host.resource(self._name, self._make_sender)
-        await sender.send(b"".join(record + b"\n" for record in records))
+        await sender.send(b"\n".join((*records, b"")))
 
     def _make_sender(self) -> TcpSender:
         config = self._config

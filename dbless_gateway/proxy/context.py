@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from dbless_gateway.config.entities import Consumer, Credential, Route, Service
 from dbless_gateway.http1.headers import Headers, TextHeaders
 from dbless_gateway.pdk.query import parse_query
+from dbless_gateway.pdk.record_text import RecordWriter
 from dbless_gateway.proxy.forwarding import drop_identity
 
 if TYPE_CHECKING:
@@ -530,3 +531,36 @@ class ExchangeContext:
         if not self.sent_at or not self.answered_at:
             return 0
         return int(((self.ended_at or monotonic()) - self.answered_at) * 1000)
+
+    def record(self, writer: RecordWriter) -> str:
+        """What the log record says."""
+        response, listener = self.response, self.client.listener
+        return writer.record(
+            request_id=self.request_id,
+            method=self.method,
+            scheme=listener.scheme,
+            host=self.host,
+            port=listener.port,
+            path=self.raw_path,
+            query=self.raw_query,
+            request_headers=self.head.headers.block,
+            request_size=self.request_size,
+            tls=self.tls,
+            upstream_uri=self.upstream_uri,
+            upstream_status=self.upstream_status,
+            status=response.status,
+            response_headers=response.headers.raw.block,
+            response_size=self.response_size,
+            total_ms=self.latency_total_ms,
+            kong_ms=self.latency_kong_ms,
+            upstream_ms=self.latency_upstream_ms,
+            receive_ms=self.latency_receive_ms,
+            client_ip=self.client_ip,
+            started_at=self.started_at,
+            source=self.source,
+            route=self.route,
+            service=self.service,
+            consumer=self.consumer,
+            credential=self.credential,
+            tries=self.tries,
+        )

@@ -24,6 +24,9 @@ from typing import Any
 Send = Callable[[Sequence[Any]], Awaitable[None]]
 CountLost = Callable[[str, int], None]  # name of the queue, entries
 
+# What counts for ``max_bytes``.
+_SIZED = (str, bytes)
+
 # Not worth a timer: the rest of a coalescing delay below this is skipped.
 _SHORTEST_WAIT_S = 0.05
 
@@ -69,7 +72,7 @@ class BatchQueue:
         self._count_lost = count_lost
         self._log = log
         self._entries: deque[Any] = deque()
-        self._size_bytes = 0
+        self._size_bytes = 0  # of what waits, where there is a limit to it
         self._full_batch = asyncio.Event()
         self._runner: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -87,18 +90,25 @@ class BatchQueue:
         if parameters.concurrency_limit == -1:
             self._deliver_at_once(entry)
             return
-        size_bytes = len(entry) if isinstance(entry, str | bytes) else 0
-        if parameters.max_bytes is not None and not self._make_room(size_bytes, parameters.max_bytes):
+        entries = self._entries
+        if parameters.max_bytes is not None and not self._make_room(_size_of(entry), parameters.max_bytes):
             return
-        if len(self._entries) >= parameters.max_entries:
+        if len(entries) >= parameters.max_entries:
             self._drop_oldest()
-        self._entries.append(entry)
-        self._size_bytes += size_bytes
-        self._watch_capacity()
-        if len(self._entries) >= parameters.max_batch_size:
+        entries.append(entry)
+        count = len(entries)
+        if self._warned_capacity or count >= parameters.max_entries * _WARNING_SHARE:
+            self._watch_capacity()
+        if count >= parameters.max_batch_size:
             self._full_batch.set()
         if self._runner is None:
             self._runner = self._start(self._run())
+
+    def adopt(self, parameters: QueueParameters, send: Send) -> None:
+        """Go on with these parameters and this sender."""
+        self.parameters = parameters
+        self.send = send
+        self._size_bytes = sum(map(_size_of, self._entries))
 
     async def close(self, timeout_s: float) -> None:
         """Send what is left, without waiting for more."""
@@ -154,7 +164,8 @@ class BatchQueue:
             await self._coalesce()
             count = min(self.parameters.max_batch_size, len(self._entries))
             batch = [self._entries.popleft() for _ in range(count)]
-            self._size_bytes -= sum(len(entry) for entry in batch if isinstance(entry, str | bytes))
+            if self.parameters.max_bytes is not None:
+                self._size_bytes -= sum(map(_size_of, batch))
             await self._deliver(batch)
             if self._warned_full and len(self._entries) < self.parameters.max_entries:
                 self._warned_full = False
@@ -209,8 +220,9 @@ class BatchQueue:
             self._lose(1)
             self._log.error("queue %s: an entry of %d bytes is larger than max_bytes", self.name, size_bytes)
             return False
+        self._size_bytes += size_bytes
         dropped = 0
-        while self._entries and self._size_bytes + size_bytes > max_bytes:
+        while self._entries and self._size_bytes > max_bytes:
             self._forget_oldest()
             dropped += 1
         if dropped:
@@ -229,7 +241,8 @@ class BatchQueue:
 
     def _forget_oldest(self) -> None:
         entry = self._entries.popleft()
-        self._size_bytes -= len(entry) if isinstance(entry, str | bytes) else 0
+        if self.parameters.max_bytes is not None:
+            self._size_bytes -= _size_of(entry)
         self._lose(1)
 
     def _lose(self, count: int) -> None:
@@ -242,6 +255,10 @@ class BatchQueue:
         if is_near and not self._warned_capacity:
             self._log.warning("queue %s: queue at 80%% capacity", self.name)
         self._warned_capacity = is_near
+
+
+def _size_of(entry: Any) -> int:
+    return len(entry) if isinstance(entry, _SIZED) else 0
 
 
 class Queues:
@@ -261,8 +278,7 @@ class Queues:
                 name, QueueParameters.of(parameters), send, self._log, self._count_lost
             )
         else:
-            queue.parameters = QueueParameters.of(parameters)
-            queue.send = send
+            queue.adopt(QueueParameters.of(parameters), send)
         return queue
 
     def release(self, kept: Collection[str]) -> list[BatchQueue]:

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from dbless_gateway.pdk import record
 from dbless_gateway.pdk.log_values import set_log_value
 from dbless_gateway.pdk.plugin import ConfigError
 from dbless_gateway.pdk.record import WORKSPACE_ID, Recorder
@@ -178,20 +177,12 @@ def test_secrets_are_redacted() -> None:
     assert json.loads(text)["request"]["headers"]["x-my-key"] == "REDACTED"
 
 
-def test_the_memory_of_names_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(record, "_REMEMBERED_NAMES", 2)
-    recorder = Recorder(make_env())
-    ctx = FakeContext(headers=[(f"X-{n % 4}", str(n)) for n in range(8)])
-    ctx.respond()
-
-    assert recorder.record(ctx)["request"]["headers"] == {f"x-{n}": [str(n), str(n + 4)] for n in range(4)}
-
-
 def test_what_is_not_unicode_is_escaped() -> None:
     ctx = _proxied()
     ctx.upstream_uri = "/\udcff"
 
     assert json.loads(Recorder(make_env()).json(ctx))["upstream_uri"] == "/\udcff"
+    assert Recorder(make_env()).record(ctx)["upstream_uri"] == "/\udcff"
 
 
 @pytest.mark.parametrize(
@@ -213,6 +204,7 @@ def test_values_of_other_plugins(path: str, value: Any, expected: dict[str, Any]
     for name, wanted in expected.items():
         assert made.get(name) == wanted
     assert "no" not in made
+    assert json.loads(Recorder(make_env()).json(ctx)) == made
 
 
 @pytest.mark.parametrize(
@@ -233,7 +225,7 @@ def test_values_of_other_plugins(path: str, value: Any, expected: dict[str, Any]
 def test_modes_of_values(path: str, mode: Any, expected: str | None) -> None:
     ctx = _proxied()
     set_log_value(ctx, path, "new", mode)
-    found: Any = Recorder(make_env()).record(ctx)
+    found: Any = json.loads(Recorder(make_env()).json(ctx))
     for step in path.split("."):
         found = found.get(step) if isinstance(found, dict) else None
 
@@ -251,6 +243,24 @@ def test_values_are_put_in_the_order_in_which_they_were_set() -> None:
 
     assert made["mine"] == {"below": 3}
     assert "other" not in made
+    assert json.loads(Recorder(make_env()).json(ctx)) == made
+
+
+def test_new_values_stand_behind_the_others() -> None:
+    ctx = _proxied()
+    plain = Recorder(make_env()).json(ctx)
+    set_log_value(ctx, "correlation_id", 'a"b')
+    set_log_value(ctx, "trace_id", {"w3c": "0"}, "add")
+
+    assert Recorder(make_env()).json(ctx) == plain[:-1] + b',"correlation_id":"a\\"b","trace_id":{"w3c":"0"}}'
+
+
+def test_plugins_of_one_request_share_its_record() -> None:
+    ctx = _proxied()
+    first = Recorder(make_env()).json(ctx)
+    ctx.request_size += 1
+
+    assert Recorder(make_env()).json(ctx) == first
 
 
 def test_changing_an_entity_does_not_change_later_records() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 
 import pytest
 
@@ -86,6 +87,54 @@ def test_a_datagram_that_is_too_large_is_lost_alone() -> None:
             return received
 
     assert asyncio.run(scenario()) == [b"one", b"two"]
+
+
+class ToOurselves(UdpSender):
+    """Sends into one end of a pair, which holds few datagrams."""
+
+    def __init__(self) -> None:
+        super().__init__("127.0.0.1", 9)
+        self.receiver, self._sender = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        for end in (self.receiver, self._sender):
+            end.setblocking(False)
+
+    async def _open(self) -> socket.socket:
+        return self._sender
+
+
+def test_datagrams_wait_for_room() -> None:
+    count = 3000
+
+    async def scenario() -> list[bytes]:
+        sender, loop = ToOurselves(), asyncio.get_running_loop()
+        sending = loop.create_task(sender.send([b"%d" % n for n in range(count)]))
+        received = [await loop.sock_recv(sender.receiver, 100) for _ in range(count)]
+        await sending
+        sender.close()
+        sender.receiver.close()
+        return received
+
+    assert asyncio.run(scenario()) == [b"%d" % n for n in range(count)]
+
+
+def test_datagrams_for_nobody_are_lost() -> None:
+    async def scenario() -> None:
+        async with UdpSink() as sink:
+            port = sink.port
+        sender = UdpSender("127.0.0.1", port)
+        await sender.send([b"one", b"two"])
+        await sender.send([b"three"])
+        sender.close()
+
+    asyncio.run(scenario())
+
+
+def test_an_address_that_takes_no_datagrams() -> None:
+    async def scenario() -> None:
+        with pytest.raises(PermissionError):
+            await UdpSender("255.255.255.255", 9).send([b"x"])
+
+    asyncio.run(scenario())
 
 
 def test_nobody_listens() -> None:
