@@ -145,9 +145,8 @@ def _configuration(settings: ServerSettings) -> Iterator[Finding | Entities]:
     loaded = load(sources, options)
     errors = [problem for problem in loaded.problems if problem.severity == "error"]
     if loaded.entities is None:
-        yield Finding(
-            "fail", "configuration", f"{len(errors)} mistakes; dbless-gateway validate tells them all"
-        )
+        count = "a mistake" if len(errors) == 1 else f"{len(errors)} mistakes"
+        yield Finding("fail", "configuration", f"{count}; dbless-gateway validate tells what and where")
         return
     yield Finding("ok", "configuration", f"{len(loaded.entities.routes)} routes; {loaded.entities.hash}")
     yield loaded.entities
