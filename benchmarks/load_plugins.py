@@ -73,7 +73,16 @@ def plugin_sets(folder: Path, http_port: int, udp_port: int) -> tuple[PluginSet,
         ),
         PluginSet(
             "http-log",
-            ({"name": "http-log", "config": {"http_endpoint": f"http://127.0.0.1:{http_port}/log"}},),
+            (
+                {
+                    "name": "http-log",
+                    "config": {
+                        "http_endpoint": f"http://127.0.0.1:{http_port}/log",
+                        # As the default has it, a request for each record, no server keeps up with this load.
+                        "queue": {"max_batch_size": 1000},
+                    },
+                },
+            ),
             1.15,
         ),
         PluginSet("udp-log", ({"name": "udp-log", "config": {"host": "127.0.0.1", "port": udp_port}},), 1.15),
