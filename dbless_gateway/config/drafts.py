@@ -156,9 +156,15 @@ class Draft:
 
 
 class Report:
-    """All problems found so far."""
+    """All problems found so far.
 
-    def __init__(self) -> None:
+    With ``spares_substituted`` a value that came in place of a variable is no mistake: it is a placeholder, and
+    what stands there in earnest may be right.
+    """
+
+    def __init__(self, *, spares_substituted: bool = False) -> None:
+        self._spares_substituted = spares_substituted
+        self.has_spared = False
         self._problems: dict[tuple[Any, ...], Problem] = {}
         self._files: dict[str, int] = {}
 
@@ -185,7 +191,7 @@ class Report:
             if path[: len(below.prefix)] == below.prefix and below.document.has(ROOT, written):
                 self.add_place(below.document, written, finding)
                 return
-        if draft.document.is_unresolved(draft.node, path):
+        if draft.document.is_unresolved(draft.node, path) or self._spares(draft.document, draft.node, path):
             return
         span = draft.document.locate(draft.node, path, key=finding.on_key)
         label = draft.label()
@@ -209,11 +215,16 @@ class Report:
 
     def add_place(self, document: Document, path: Path, finding: Finding) -> None:
         """Add a finding about a part of a document that is no entity."""
-        if document.is_unresolved(ROOT, path):
+        if document.is_unresolved(ROOT, path) or self._spares(document, ROOT, path):
             return
         span = document.locate(ROOT, path, key=finding.on_key)
         message = _without_value(document, ROOT, path, finding.message)
         self._put(_plain(document.file, span, finding.code, render_path(path), message, finding.suggestion))
+
+    def _spares(self, document: Document, node: int, path: Path) -> bool:
+        spared = self._spares_substituted and document.is_substituted(node, path)
+        self.has_spared |= spared
+        return spared
 
     def add_fault(self, file: str, fault: Fault) -> None:
         """Add a mistake that a reader found."""

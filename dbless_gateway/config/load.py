@@ -56,7 +56,8 @@ class LoadOptions:
     """What a load may depend on beside its text.
 
     ``expand_env`` turns on ``${X}``; decK's ``${{ env "DECK_X" }}`` always works. ``mock_env`` gives every
-    variable a placeholder, for checks on a machine without secrets. ``seed`` is what secrets are
+    variable a placeholder, for checks on a machine without secrets; with ``spare_placeholders`` one that does not fit its field is no
+    mistake, and the configuration not complete. ``seed`` is what secrets are
     made from that the file leaves out: who loads again and again should keep one. ``now`` (Unix seconds) is
     for tests.
     """
@@ -64,6 +65,7 @@ class LoadOptions:
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     expand_env: bool = False
     mock_env: bool = False
+    spare_placeholders: bool = False
     router_flavor: str = "traditional_compatible"
     max_bytes: int = DEFAULT_MAX_BYTES
     fast_validation: bool = True
@@ -76,6 +78,7 @@ class LoadOptions:
 class Loaded:
     """``entities`` is None exactly when one of the problems is an error; warnings may come with either.
 
+    It has none either where placeholders were spared.
     ``sound`` are the entities without an error then, to be looked at for more problems and for nothing else.
     ``has_surprises`` tells whether there are scalars that YAML 1.1 reads in a way that few people expect.
     """
@@ -115,7 +118,7 @@ def load(
 ) -> Loaded:
     """Load one configuration from all sources together; ``known`` texts are not read once more."""
     options = options if options is not None else LoadOptions()
-    report = Report()
+    report = Report(spares_substituted=options.spare_placeholders)
     with without_collector():
         texts = _texts(sources, options, report)
         parsed = [parse(text, options, report, known) for text in texts]
@@ -125,7 +128,7 @@ def load(
     brought = options.plugins
     if entities is not None and brought.code:
         entities = _with_code(entities, brought.code)
-    usable = not report.has_errors() and not brought.problems
+    usable = not report.has_errors() and not report.has_spared and not brought.problems
     return Loaded(
         entities if usable else None,
         None if usable else entities,
@@ -171,7 +174,7 @@ def _link(roots: list[Root], texts: list[Text], options: LoadOptions, report: Re
             drafts.append(draft)
     members = _connect(drafts, report)
     secrets = resolve_references(drafts, schemas, options.environ, report, mock=options.mock_env)
-    if report.has_errors():
+    if report.has_errors() or report.has_spared:
         drafts = sound_part(drafts, schemas)
         ids = {draft.id for draft in drafts}
         members = [pair for pair in members if ids.issuperset(pair)]

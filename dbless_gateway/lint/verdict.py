@@ -80,6 +80,7 @@ class _Examined(NamedTuple):
 
 def judge(sources: Sequence[Source], options: LoadOptions, lints: Collection[str] = LINTS) -> Verdict:
     """Load, compile and lint one configuration; ``lints`` are the codes that are wanted."""
+    options = replace(options, spare_placeholders=options.mock_env)
     with without_collector():
         examined = _examine(sources, options, lints)
         # Entities and snapshot are gone here: the files, once more in memory, take their place.

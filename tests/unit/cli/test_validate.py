@@ -293,6 +293,40 @@ def test_variables(files: Files) -> None:
     assert files.run("--env-file", files.write("no assignment", "bad"), name)[0] == 2
 
 
+def test_placeholders_fit_every_field(files: Files) -> None:
+    """A protocol, a certificate, an id: what they are in earnest, nobody knows here."""
+    name = files.write(
+        """\
+_format_version: "3.0"
+services:
+- {name: a, host: h, protocol: '${{ env "DECK_PROTOCOL" }}', routes: [{name: r, paths: ['${{ env "DECK_PATH" }}']}]}
+certificates:
+- {id: '${{ env "DECK_ID" }}', cert: '${{ env "DECK_CERT" }}', key: '${{ env "DECK_KEY" }}', snis: [{name: a.example}]}
+plugins:
+- {name: rate-limiting, service: a, config: {minute: 5, policy: '${{ env "DECK_POLICY" }}'}}
+"""
+    )
+    assert files.run("--mock-env", name)[:2] == (0, f"{name}: valid\n")
+
+
+def test_mistakes_beside_placeholders_are_told(files: Files) -> None:
+    name = files.write(
+        """\
+_format_version: "3.0"
+services:
+- {name: a, host: h, protocol: '${{ env "DECK_PROTOCOL" }}', port: 70000}
+routes:
+- {name: r, paths: ['~/(']}
+"""
+    )
+    code, out = files.run("--mock-env", name)[:2]
+    assert code == 1
+    assert [line.split(": ")[1].split()[1] for line in out.splitlines() if ": error" in line] == [
+        "services[0].port",
+        "routes[0].paths[0]",
+    ]
+
+
 @pytest.mark.parametrize(("flags", "setting", "expected"), [((), "off", 1), (("--expand-env",), "off", 0), ((), "on", 0)])  # fmt: skip  # noqa: E501
 def test_shell_variables_are_opt_in(
     files: Files, monkeypatch: pytest.MonkeyPatch, flags: tuple[str, ...], setting: str, expected: int
