@@ -21,11 +21,11 @@ T = TypeVar("T")
 
 # What a process may spend waiting: this, and three times as long as it has run. So it starves with less than a
 # quarter of a core, and one that gets nothing at all is noticed before whoever changed the file wonders.
-PATIENCE_S = 2.0
+PATIENCE_S = 0.5
 _WAITING_PER_RUNNING = 3
 # However long it has run: a load of 100,000 routes must not wait for minutes.
 _WAITING_MAX_S = 20.0
-_CHECK_INTERVAL_S = 0.25
+_CHECK_INTERVAL_S = 0.1
 # Where there is no such policy: lower than what serves, and high enough never to starve.
 _NICENESS = 10
 

@@ -44,11 +44,11 @@ def test_it_stands_back() -> None:
 @pytest.mark.parametrize(
     ("waited_s", "ran_s", "starves"),
     [
-        pytest.param(1.9, 0.0, False, id="nothing yet"),
-        pytest.param(2.1, 0.0, True, id="nothing for too long"),
-        pytest.param(6.0, 1.5, False, id="a fifth of a core, but it will soon be done"),
+        pytest.param(0.4, 0.0, False, id="nothing yet"),
+        pytest.param(0.6, 0.0, True, id="nothing for too long"),
+        pytest.param(4.9, 1.5, False, id="a quarter of a core and a little patience"),
         pytest.param(9.0, 2.0, True, id="less than a fifth of a core"),
-        pytest.param(19.0, 6.0, False, id="a quarter of a core"),
+        pytest.param(18.0, 6.0, False, id="a quarter of a core"),
         pytest.param(21.0, 40.0, True, id="far too long altogether"),
     ],
 )
