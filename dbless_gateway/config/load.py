@@ -56,10 +56,10 @@ class LoadOptions:
     """What a load may depend on beside its text.
 
     ``expand_env`` turns on ``${X}``; decK's ``${{ env "DECK_X" }}`` always works. ``mock_env`` gives every
-    variable a placeholder, for checks on a machine without secrets; with ``spare_placeholders`` one that does not fit its field is no
-    mistake, and the configuration not complete. ``seed`` is what secrets are
-    made from that the file leaves out: who loads again and again should keep one. ``now`` (Unix seconds) is
-    for tests.
+    variable a placeholder, for checks on a machine without secrets; with ``spare_placeholders`` one that does
+    not fit its field is no mistake, and the configuration is not complete. ``seed`` is what secrets are made
+    from that the file leaves out: who loads again and again should keep one. ``now`` (Unix seconds) is for
+    tests.
     """
 
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
