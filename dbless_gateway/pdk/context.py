@@ -7,11 +7,13 @@ request. All text is ``str``; header values are latin-1. Header names are case-i
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from dbless_gateway.config.entities import Consumer, Credential, Route, Service
-from dbless_gateway.pdk.record_text import RecordWriter
 from dbless_gateway.pdk.reply import Reply
+
+if TYPE_CHECKING:
+    from dbless_gateway.pdk.record_text import RecordWriter
 
 __all__ = [
     "Captures",
