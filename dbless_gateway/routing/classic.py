@@ -95,24 +95,22 @@ def problem_of(route: Route, field: str, index: int | None, error: RegexError, s
     return RouteProblem(route.id, field, index, f"invalid regex: {error.message}", offset, error.suggestion)
 
 
-def read_others(route: Route) -> list[Condition]:
+def read_others(route: Route) -> tuple[Condition, ...]:
     """Read methods, snis, sources and destinations."""
-    found: list[Condition] = []
-    if route.methods:
-        found.append(_method_in(route.methods))
+    found = _method_in(route.methods) if route.methods else ()
     if route.snis:
-        found.append(SniIn(tuple(parse_sni(sni) for sni in route.snis)))
+        found += (SniIn(tuple(parse_sni(sni) for sni in route.snis)),)
     if route.sources:
-        found.append(SourceIn(read_addresses(route.sources)))
+        found += (SourceIn(read_addresses(route.sources)),)
     if route.destinations:
-        found.append(DestinationIn(read_addresses(route.destinations)))
+        found += (DestinationIn(read_addresses(route.destinations)),)
     return found
 
 
-# Nearly all routes have one of a few lists of methods: what is made from them is shared.
+# Nearly all routes have one of a few lists of methods and nothing else to check: they share the whole tuple.
 @lru_cache(maxsize=_REMEMBERED_METHODS)
-def _method_in(methods: tuple[str, ...]) -> MethodIn:
-    return MethodIn(frozenset(method.encode() for method in methods))
+def _method_in(methods: tuple[str, ...]) -> tuple[Condition, ...]:
+    return (MethodIn(frozenset(method.encode() for method in methods)),)
 
 
 def read_addresses(elements: Iterable[AddressMatch]) -> tuple[AddressRule, ...]:

@@ -49,11 +49,8 @@ def rules_of(
         problems.append(unmatchable(route))
         return
     hosts = _host_in(route.hosts) if route.hosts else None
-    conditions: list[Condition] = [
-        *read_others(route),
-        *read_headers(route, problems, traditional=False),
-        *more,
-    ]
+    # Joined by "+", which copies nothing where one side is empty.
+    conditions = read_others(route) + tuple(read_headers(route, problems, traditional=False)) + more
     if not route.paths:
         yield _rule(entry, priority(route, None), number_of(route.id), 0, hosts, conditions, None)
         return
@@ -81,7 +78,7 @@ def _rule(
     group_id: int,
     place: int,
     hosts: HostIn | None,
-    others: list[Condition],
+    others: tuple[Condition, ...],
     path: PathFound | PathStarts | None,
 ) -> tuple[Rule[T], Placement]:
     regex = path.regex if isinstance(path, PathFound) else None
@@ -92,7 +89,7 @@ def _rule(
         key=key_of(rank, group_id, place),
         entry=entry,
         conditions=tuple([condition for condition in (hosts, path, *others) if condition is not None]),
-        checks=(*ported, *others),
+        checks=ported + others,
         path=path,
         search=path if regex is not None else None,
         value=entry.value,

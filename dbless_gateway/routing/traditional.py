@@ -154,7 +154,7 @@ def rules_of(
     if not has_attributes(route):
         problems.append(unmatchable(route))
         return
-    others: list[Condition] = [*read_others(route), *read_headers(route, problems, traditional=True)]
+    others = read_others(route) + tuple(read_headers(route, problems, traditional=True))
     if not route.paths:
         yield _rule(entry, order, None, None, others)
         return
@@ -173,7 +173,7 @@ def _rule(
     order: int,
     path: str | None,
     condition: PathFound | PathStarts | None,
-    others: list[Condition],
+    others: tuple[Condition, ...],
 ) -> tuple[Rule[T], Placement]:
     route = entry.route
     wildcards, places = _read_hosts(route)
@@ -184,7 +184,7 @@ def _rule(
         key=category_of(kinds_of(route)) << RANK_BITS | rank(route, path, order),
         entry=entry,
         conditions=(*hosts, *((condition,) if condition else ()), *others),
-        checks=(*(hosts if wildcards else ()), *others),
+        checks=(hosts if wildcards else ()) + others,
         path=condition,
         search=condition if regex is not None else None,
         value=entry.value,

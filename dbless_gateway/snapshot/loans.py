@@ -36,7 +36,8 @@ class Loan:
         self._host = host
         self.config = config
         self.resources: dict[str, Any] = {}
-        self.queues: set[str] = set()
+        # Most plugins have none, and the empty one takes no memory.
+        self.queues: frozenset[str] = frozenset()
         self.node_id = host.node_id
         self.version = host.version
         self.trusted_file = host.trusted_file
@@ -57,7 +58,7 @@ class Loan:
         self, name: str, parameters: dict[str, Any], send: Callable[[Sequence[Any]], Awaitable[None]]
     ) -> Queue:
         """Return the queue of that name."""
-        self.queues.add(name)
+        self.queues |= {name}
         return self._host.queue(name, parameters, send)
 
     @property
@@ -73,4 +74,4 @@ class Loan:
     def end(self) -> None:
         """Borrow nothing any more; an exchange that still runs on the old snapshot asks the host anew."""
         self.resources = {}
-        self.queues = set()
+        self.queues = frozenset()

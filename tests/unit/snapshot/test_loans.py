@@ -29,5 +29,5 @@ def test_names_are_passed_on() -> None:
     before.pass_to(after)
     before.end()
 
-    assert (before.is_used, after.is_used, after.queues) == (False, True, {"q"})
+    assert (before.is_used, after.is_used, after.queues) == (False, True, frozenset({"q"}))
     assert after.resource("x", list) is thing
