@@ -47,10 +47,11 @@ class RequestScope(Mapping[str, Any]):
     """
 
     def __init__(self, ctx: Context) -> None:
-        self.removed: set[str] = set()
+        removed = self.removed = set[str]()
         self._values: dict[str, Any] = {}
+        # These know the set and not the scope: a cycle would keep every request until the collector runs.
         self._sources: dict[str, Callable[[], Any]] = {
-            "headers": lambda: HeaderTable(_request_headers(ctx, self.removed)),
+            "headers": lambda: HeaderTable(_request_headers(ctx, removed)),
             "query_params": lambda: _one_or_all(_arguments(ctx)),
             "uri_captures": lambda: _captures(ctx),
             "shared": lambda: ctx.shared,

@@ -186,7 +186,7 @@ class ExchangeContext:
     upstream_request: UpstreamRequest | None
     identity_block: bytes | None
     new_cookie: NewCookie | None
-    pending_headers: list[tuple[tuple[str, ...], tuple[str, ...], bool]] | None
+    pending_headers: list[tuple[tuple[str, ...], tuple[str, ...], bool]] | None  # (.., replaces)
     response_view: ResponseView | None
     sent_block: bytes
     status: int
@@ -199,7 +199,7 @@ class ExchangeContext:
     upstream_status: int | None
     response_size: int
     upload: Upload | None
-    _tries: list[tuple[Peer, float, int | None]] | None
+    _tries: list[tuple[Peer, float, int | None]] | None  # (.., began, failed with)
     _shared: dict[str, Any] | None
     _query_args: dict[str, list[str | bool]] | None
 

@@ -23,8 +23,6 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
-from dbless_gateway.balancing.hash_key import NewCookie
-from dbless_gateway.config.entities import Consumer, Credential
 from dbless_gateway.http1.request_head import RequestHead
 from dbless_gateway.http1.response_head import NO_BODY, ResponseHead
 from dbless_gateway.pdk.errors import is_grpc
@@ -32,19 +30,16 @@ from dbless_gateway.pdk.reply import Reply
 from dbless_gateway.proxy import failures
 from dbless_gateway.proxy.answers import failure_reply, https_redirect
 from dbless_gateway.proxy.client_address import real_ip
-from dbless_gateway.proxy.context import ResponseView, UpstreamRequest
 from dbless_gateway.proxy.failures import Failure, Source
 from dbless_gateway.proxy.forwarding import request_head, server_name
 from dbless_gateway.proxy.framing import chunked, may_gain_body, response_framing
 from dbless_gateway.proxy.holding import HeldResponse
 from dbless_gateway.proxy.lifecycle import REQUEST_MOVES, RESPONSE_MOVES, RequestSide, ResponseSide, Wait
 from dbless_gateway.proxy.responding import names_connection, proxied_head, reply_head, reply_lines
-from dbless_gateway.proxy.retrying import Retrying
 from dbless_gateway.proxy.trying import Trying
 from dbless_gateway.proxy.tunnel import Tunnel
 from dbless_gateway.proxy.upload import Upload
 from dbless_gateway.routing.paths import normalize
-from dbless_gateway.routing.router import Match
 from dbless_gateway.runtime.balancer import Balancer, NoPeer
 from dbless_gateway.runtime.peer import Peer
 from dbless_gateway.snapshot.model import Snapshot
@@ -90,6 +85,8 @@ class Exchange(Trying):
     )
 
     def __init__(self, gateway: Gateway, client: ClientConnection, head: RequestHead) -> None:
+        # Types stand here only where no base class has them: what is declared twice, the compiled build's
+        # collector counts twice, and then it clears objects that are in use.
         self.gateway = gateway
         self.client = client
         self.snapshot: Snapshot | None = gateway.snapshot  # pinned until the route is known
@@ -98,49 +95,47 @@ class Exchange(Trying):
         self.request_id_bytes = gateway.next_request_id()
         # Where it goes.
         self.path_bytes = self.upstream_path = head.path
-        self.prefix: bytes | None = None
+        self.prefix = None
         self.host_name = client.host_name if head.host == client.host else client.name_of(head.host)
-        self.match: Match[CompiledRoute] | None = None
-        self.compiled_route: CompiledRoute | None = None
-        self.compiled_service: CompiledService | None = None
-        self.upstream_request: UpstreamRequest | None = None
+        self.match = None
+        self.compiled_route = None
+        self.compiled_service = None
+        self.upstream_request = None
         self.wants_upgrade = False
         # Who it is.
         self.client_ip = client.peer_ip
-        self.consumer: Consumer | None = None
-        self.credential: Credential | None = None
-        self.identity_block: bytes | None = None
+        self.consumer = None
+        self.credential = None
+        self.identity_block = None
         # The plugins.
-        self.chain: Chain = gateway.snapshot.global_chain
+        self.chain = gateway.snapshot.global_chain
         self.position = 0
-        self.pending_headers: list[tuple[tuple[str, ...], tuple[str, ...], bool]] | None = (
-            None  # (.., replaces)
-        )
-        self.response_view: ResponseView | None = None
+        self.pending_headers = None
+        self.response_view = None
         self.sent_block = b""  # the response's lines, as header_filter left them
-        self._shared: dict[str, Any] | None = None
-        self._query_args: dict[str, list[str | bool]] | None = None
+        self._shared = None
+        self._query_args = None
         self.task: asyncio.Task[None] | None = None
         # The request's body.
-        self.upload: Upload | None = None
+        self.upload = None
         self.request_side = _REQUEST_DONE
         # The target.
-        self.balancer: Balancer | None = None
-        self.peer: Peer | None = None
+        self.balancer = None
+        self.peer = None
         self.target: TargetConnection | None = None
-        self.tried: tuple[Peer, ...] = ()
-        self._tries: list[tuple[Peer, float, int | None]] | None = None  # (.., began, failed with)
+        self.tried = ()
+        self._tries = None
         self.tries_left = 0
-        self.retrying: Retrying | None = None  # only where the upstream has conditions of its own
+        self.retrying = None  # only where the upstream has conditions of its own
         self.hash_input: bytes | None = None
-        self.new_cookie: NewCookie | None = None  # to be set by the response
+        self.new_cookie = None  # to be set by the response
         self.wait = _NOBODY
         # The response.
         self.response_side = _WAITING
         self.response_chunked = False
         self.status = 0
         self.failure: Failure | None = None  # what went wrong, unless the client did it
-        self.upstream_status: int | None = None
+        self.upstream_status = None
         # What it took; moments are of the monotonic clock, 0 stands for "not yet".
         self.sent_at = self.answered_at = self.ended_at = 0.0
         self.response_size = 0

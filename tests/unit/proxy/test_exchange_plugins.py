@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 from typing import Any
 
@@ -65,6 +66,21 @@ class TestPhases:
             "no Route matched with those values",
         )
         assert plugin.seen == ["rewrite", "header_filter", "body_filter", "log"]
+
+    def test_plugin_that_leaves_exchanges_to_the_collector(self, make_stage: MakeStage) -> None:
+        """What an exchange shares with others (its match, its route, its peer) outlives it."""
+
+        def keep_itself(ctx: Any) -> None:
+            ctx.shared["itself"] = ctx
+
+        stage = make_stage(plugins=[Phases(access=keep_itself)])
+        client, target = exchange_until_the_answer(stage)
+        for number in range(8):
+            target.answer(b"%d" % number)
+            assert client.read_response().body == b"%d" % number
+            gc.collect()
+            client.send(GET)
+            target.read_request()
 
     @pytest.mark.parametrize("phase", ["rewrite", "access"])
     def test_waiting_plugin_lets_go_on(self, make_stage: MakeStage, phase: str) -> None:
