@@ -32,6 +32,12 @@ JWT_KEY, JWT_SECRET = "benchmark", "a secret of thirty-two characters"
 NO_LIMIT = 1_000_000_000
 
 _KEY_AUTH = {"name": "key-auth"}
+_METRICS = {
+    "name": "prometheus",
+    "config": dict.fromkeys(
+        ("status_code_metrics", "latency_metrics", "bandwidth_metrics", "per_consumer"), True
+    ),
+}
 _RATE_LIMITING = {"name": "rate-limiting", "config": {"minute": NO_LIMIT, "policy": "local"}}
 
 
@@ -53,6 +59,8 @@ def plugin_sets(folder: Path, http_port: int, udp_port: int) -> tuple[PluginSet,
         PluginSet(
             "four", (_KEY_AUTH, _RATE_LIMITING, {"name": "correlation-id"}, {"name": "prometheus"}), 1.6
         ),
+        # With its defaults, prometheus counts nothing per request.
+        PluginSet("four-metrics", (_KEY_AUTH, _RATE_LIMITING, {"name": "correlation-id"}, _METRICS), 1.6),
         PluginSet("jwt", ({"name": "jwt"},), 1.6),
         PluginSet("jwt-cached", ({"name": "jwt", "config": {"token_cache": 1000}},), 1.25),
         PluginSet(
