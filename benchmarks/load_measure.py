@@ -95,8 +95,12 @@ def write_wrk_script(
     method: str = "GET",
     body_bytes: int = 0,
     headers: Iterable[tuple[str, str]] = (),
+    thinking_ms: int = 0,
 ) -> None:
-    """Write a script that cycles through the paths; the requests are built once, before the clock runs."""
+    """Write a script that cycles through the paths; the requests are built once, before the clock runs.
+
+    ``thinking_ms`` is how long each connection waits before its next request.
+    """
     lines = "\n".join(
         f'wrk.headers["{name}"] = "{value}"' for name, value in (*REQUEST_HEADERS, KEY_HEADER, *headers)
     )
@@ -111,6 +115,7 @@ def write_wrk_script(
         "  for i, path in ipairs(paths) do requests[i] = wrk.format(nil, path) end\n"
         "end\n"
         "request = function()\n  at = at % count + 1\n  return requests[at]\nend\n"
+        + (f"delay = function()\n  return {thinking_ms}\nend\n" if thinking_ms else "")
     )
 
 

@@ -23,10 +23,10 @@ from typing import Generic, TypeVar
 from dbless_gateway.config.entities import Entities
 from dbless_gateway.server.engine import Assembler, Outcome, Steps
 
-# How long one turn may work. A request waits for two turns, its own and its target's: with bursts as long as
-# what a loop's turn takes anyway (0.1 to 0.6 ms at the 99th percentile) its wait stays within about twice of that.
-# Much less would make builds slower than their own overhead.
-BURST_S = 0.00025
+# How long one turn may work. A request waits for two turns, its own and its target's: with bursts shorter than
+# what a loop's turn takes anyway (0.1 to 0.6 ms at the 99th percentile) its wait stays within twice of that.
+# Much less would make builds slower than their own overhead: many a step takes as long.
+BURST_S = 0.0001
 
 Result = TypeVar("Result")
 
