@@ -1,7 +1,7 @@
 """What is compiled when the package is built: the C extensions wherever a C compiler is, the rest on request.
 
-``DBLESS_GATEWAY_COMPILE`` says how much: ``0`` nothing, ``c`` the two small C extensions that take heads apart
-(the default; half a second, and without a compiler the pure modules do their work), ``1`` the hot modules by
+``DBLESS_GATEWAY_COMPILE`` says how much: ``0`` nothing, ``c`` the three small C extensions for heads (the default;
+half a second, and without a compiler the pure modules do their work), ``1`` the hot modules by
 mypyc, too (``make wheel``; a minute). The pure modules stay in the wheel beside the compiled ones and are what is
 imported where none fits; both run the same tests. In an editable installation the C extensions are built in
 place, and the typed modules stay pure: there the source is what runs.

@@ -27,6 +27,8 @@ def _extension(name: str) -> Any:
 
 _splitting = _extension("_splitting") or splitting
 _searching = _extension("_searching")
+# None: ``showing.py`` goes through the lines one by one.
+showing = _extension("_showing")
 
 split_request = _splitting.split_request
 split_response = _splitting.split_response

@@ -12,10 +12,7 @@ from typing import Any
 
 import orjson
 
-try:
-    from dbless_gateway.http1 import _showing  # type: ignore[attr-defined,unused-ignore]
-except ImportError:
-    _showing = None
+from dbless_gateway.http1.extensions import showing as _showing
 
 REDACTED = "REDACTED"
 
